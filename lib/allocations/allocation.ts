@@ -1,0 +1,62 @@
+import { MropeRangeError, show } from '../errors.js'
+
+/**
+ * Which axis turns which pair: the direction weights `u[h][f][a]` of the one formula
+ *
+ *     angle(h, n, f) = inv[f] · Σ_a u[h][f][a] · P[a][n]
+ *
+ * One-hot weights are an axis map; pairs that do not turn have axis −1. Dense weights are `directions`.
+ */
+export interface Allocation {
+  readonly name: string
+  readonly axes: number
+  readonly pairs: number
+  /** 1 when all heads are alike, otherwise the number of KV heads. */
+  readonly heads: number
+  /** Axis of each pair, `(heads × pairs)`; −1 does not turn. */
+  readonly axisOf: Int8Array
+  /** Dense weights `(heads × pairs × axes)`, where no single axis turns a pair. Then `axisOf` is not used. */
+  readonly directions?: Float64Array
+  /** Index into the list of frequencies of each pair, where pairs do not take them in order. */
+  readonly frequencyOf?: Int32Array
+}
+
+/** An allocation in which all heads are alike, from the axis of each pair. */
+export function axisMap(
+  name: string,
+  axes: number,
+  axisOf: ArrayLike<number>,
+  frequencyOf?: ArrayLike<number>,
+): Allocation {
+  return {
+    name,
+    axes,
+    pairs: axisOf.length,
+    heads: 1,
+    axisOf: Int8Array.from(axisOf),
+    ...(frequencyOf ? { frequencyOf: Int32Array.from(frequencyOf) } : {}),
+  }
+}
+
+/**
+ * Sections as whole, non-negative numbers of pairs.
+ * @throws MropeRangeError ERR_MROPE_SECTIONS when they are not, or do not sum to `pairs`
+ */
+export function checkSections(sections: readonly number[], pairs: number, name: string): void {
+  const whole =
+    Array.isArray(sections) && sections.length > 0 && sections.every((n) => Number.isSafeInteger(n) && n >= 0)
+  const sum = whole ? sections.reduce((total, n) => total + n, 0) : Number.NaN
+  if (sum !== pairs) {
+    const message = `${name}: sections ${show(sections)} must be whole numbers that sum to ${pairs} pairs, half the rotary dimension`
+    throw new MropeRangeError('ERR_MROPE_SECTIONS', message, sections)
+  }
+}
+
+/** One letter for each pair, in the order of the frequencies: `THWTHW…`; `-` does not turn. Heads are separated by `|`. */
+export function axisLetters({ axisOf, directions, heads, pairs }: Allocation, axes: readonly string[]): string {
+  if (directions) return 'dense'
+  const letter = (axis: number): string => (axis < 0 ? '-' : axes[axis].toUpperCase())
+  return Array.from({ length: heads }, (_, h) =>
+    Array.from(axisOf.subarray(h * pairs, (h + 1) * pairs), letter).join(''),
+  ).join('|')
+}

@@ -1,0 +1,99 @@
+import type { Allocation } from '../allocations/allocation.js'
+import { MropeRangeError } from '../errors.js'
+import type { Positions } from '../layouts/positions.js'
+import { PhaseRows } from './phases.js'
+import type { Pairing, RotaryTable } from './table.js'
+
+export interface TableOptions {
+  /** Frequency of each pair, in the order of the pairs. */
+  readonly invFreq: Float64Array
+  readonly attentionFactor: number
+  readonly allocation: Allocation
+  readonly pairing: Pairing
+}
+
+/** A table of this many numbers is 4 GiB; more cannot be allocated as one array. */
+const maxEntries = 2 ** 30
+
+/**
+ * Cosines and sines of every token and pair:
+ *
+ *     angle(h, n, f) = inv[f] · Σ_a u[h][f][a] · P[a][n]     cos, sin × attention factor, shape (heads, tokens, pairs)
+ *
+ * Angles are float64, results are rounded once to float32: within 6e-8 of exact arithmetic for ids up to 2^24.
+ * @throws MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_POSITION
+ */
+export function buildTable(positions: Positions, options: TableOptions): RotaryTable {
+  const { invFreq, attentionFactor, allocation, pairing } = options
+  const { heads, pairs, directions } = allocation
+  const tokens = positions.length
+  if (positions.axes.length !== allocation.axes) {
+    const message = `table: positions have ${positions.axes.length} axes, the encoding ${allocation.axes}`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', message, positions.axes)
+  }
+  if (heads * tokens * pairs > maxEntries) {
+    const message = `table: ${heads} × ${tokens} × ${pairs} entries are more than ${maxEntries}; build it in slices`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', message, tokens)
+  }
+  const bad = positions.ids.findIndex((id) => !Number.isFinite(id))
+  if (bad >= 0) {
+    const message = `table: the id of token ${bad % tokens} on axis ${positions.axes[Math.floor(bad / tokens)]} is ${positions.ids[bad]}`
+    throw new MropeRangeError('ERR_MROPE_POSITION', message, positions.ids[bad])
+  }
+  const cos = new Float32Array(heads * tokens * pairs)
+  const sin = new Float32Array(heads * tokens * pairs)
+  const fill: Fill = { cos, sin, tokens, pairs, attentionFactor }
+  for (let head = 0; head < heads; head++) {
+    if (directions) fillDense(fill, head, positions, invFreq, directions, allocation.axes)
+    else fillByAxis(fill, head, positions, invFreq, allocation)
+  }
+  return { cos, sin, shape: [heads, tokens, pairs], pairing }
+}
+
+interface Fill {
+  readonly cos: Float32Array
+  readonly sin: Float32Array
+  readonly tokens: number
+  readonly pairs: number
+  readonly attentionFactor: number
+}
+
+function fillByAxis(fill: Fill, head: number, positions: Positions, invFreq: Float64Array, allocation: Allocation): void {
+  const { cos, sin, tokens, pairs, attentionFactor } = fill
+  const axisOf = allocation.axisOf.subarray(head * pairs, (head + 1) * pairs)
+  const base = head * tokens * pairs
+  for (let axis = -1; axis < allocation.axes; axis++) {
+    const columns = Int32Array.from([...axisOf.keys()].filter((f) => axisOf[f] === axis))
+    if (columns.length === 0) continue
+    const rows = new PhaseRows(Float64Array.from(columns, (f) => invFreq[f]))
+    const ids = axis < 0 ? undefined : positions.axis(axis)
+    for (let n = 0; n < tokens; n++) {
+      const at = base + n * pairs
+      rows.seek(ids ? ids[n] : 0)
+      for (let i = 0; i < columns.length; i++) {
+        cos[at + columns[i]] = attentionFactor * rows.cos[i]
+        sin[at + columns[i]] = attentionFactor * rows.sin[i]
+      }
+    }
+  }
+}
+
+function fillDense(
+  { cos, sin, tokens, pairs, attentionFactor }: Fill,
+  head: number,
+  positions: Positions,
+  invFreq: Float64Array,
+  directions: Float64Array,
+  axes: number,
+): void {
+  for (let n = 0; n < tokens; n++) {
+    for (let f = 0; f < pairs; f++) {
+      let along = 0
+      for (let a = 0; a < axes; a++) along += directions[(head * pairs + f) * axes + a] * positions.ids[a * tokens + n]
+      const angle = invFreq[f] * along
+      const at = (head * tokens + n) * pairs + f
+      cos[at] = attentionFactor * Math.cos(angle)
+      sin[at] = attentionFactor * Math.sin(angle)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import { MropeRangeError, MropeTypeError, show } from '../../errors.js'
+import { type AudioLengthRule, qwen3OmniAudioLength, qwen25OmniAudioLength } from '../audio-lengths.js'
+
+/** How the prompt of a model family is written: its special tokens and how many tokens a grid becomes. */
+export interface PromptRules {
+  readonly family: string
+  readonly image?: number
+  readonly video?: number
+  readonly audio?: number
+  /** Markers in front of and behind a block, where the parser needs them. */
+  readonly visionStart?: number
+  readonly audioStart?: number
+  readonly videoStart?: number
+  readonly videoEnd?: number
+  readonly imageStart?: number
+  readonly imageEnd?: number
+  readonly sliceStart?: number
+  readonly sliceEnd?: number
+  readonly newline?: number
+  /** Patches of a grid that become one token, along h and along w. */
+  readonly merge: number
+  /** Frames of a video grid that become one. */
+  readonly temporalMerge: number
+  readonly parser: 'runs' | 'canvas' | 'generated-images'
+  /** A video is one block, or one block a frame with text between. */
+  readonly videoBlocks: 'one' | 'frame'
+  /** Video frames use the image token, and stand between the video markers. */
+  readonly framesAreImages: boolean
+  /** Image rows end in a newline token of the same kind; the run may have one more token at either end. */
+  readonly rowEnds: boolean
+  readonly audioLength?: AudioLengthRule
+}
+
+type Shape = Partial<Pick<PromptRules, 'parser' | 'videoBlocks' | 'framesAreImages' | 'rowEnds'>> & {
+  readonly temporalMerge?: true
+  readonly merge?: 1
+  readonly audio?: 'qwen2.5-omni' | 'qwen3-omni'
+}
+
+const oneBlock: Shape = {}
+const framePerBlock: Shape = { videoBlocks: 'frame' }
+const glm: Shape = { videoBlocks: 'frame', framesAreImages: true }
+
+/** Prompt shapes by the `model_type` of the whole model. */
+const shapes: Readonly<Record<string, Shape>> = {
+  qwen2_vl: oneBlock,
+  qwen2_5_vl: oneBlock,
+  qwen2_5_omni: { audio: 'qwen2.5-omni' },
+  qwen3_omni_moe: { audio: 'qwen3-omni' },
+  qwen3_vl: framePerBlock,
+  qwen3_vl_moe: framePerBlock,
+  qwen3_5: framePerBlock,
+  qwen3_5_moe: framePerBlock,
+  qwen4_exp: framePerBlock,
+  cosmos3_edge: framePerBlock,
+  cosmos3_omni: framePerBlock,
+  cohere_compass: framePerBlock,
+  keye_vl: framePerBlock,
+  glm4v: glm,
+  glm4v_moe: glm,
+  glm46v: glm,
+  glm_ocr: glm,
+  glm_image: { parser: 'generated-images', merge: 1 },
+  ernie4_5_vl_moe: { temporalMerge: true },
+  paddleocr_vl: oneBlock,
+  hunyuan_vl: { rowEnds: true },
+  minicpmv4_7: { parser: 'canvas' },
+}
+
+/** Names under which the same families are published. */
+const aliases: Readonly<Record<string, string>> = {
+  qwen2_5_omni_thinker: 'qwen2_5_omni',
+  qwen3_omni_moe_thinker: 'qwen3_omni_moe',
+  ernie4_5_moe_vl: 'ernie4_5_vl_moe',
+  KeyeVL1_5: 'keye_vl',
+  keye_vl1_5: 'keye_vl',
+  keye_vl_1_5: 'keye_vl',
+  glm4_6v: 'glm46v',
+  'minicpm-v4_7': 'minicpmv4_7',
+}
+
+/**
+ * Prompt rules of a model from its config.json.
+ * @throws MropeTypeError ERR_MROPE_CONFIG when it is not an object, MropeRangeError ERR_MROPE_FAMILY for unknown families
+ */
+export function promptRulesFromConfig(config: unknown): PromptRules {
+  const whole = asObject(config)
+  const model = 'thinker_config' in whole ? asObject(whole.thinker_config) : whole
+  const modelType = String(model.model_type ?? whole.model_type)
+  const family = aliases[modelType] ?? modelType.replace(/_text$/, '')
+  const shape = Object.hasOwn(shapes, family) ? shapes[family] : undefined
+  if (!shape) {
+    const message = `fromProcessor: no prompt rules for model_type ${show(model.model_type)}; declare segments with Sequence.of`
+    throw new MropeRangeError('ERR_MROPE_FAMILY', message, model.model_type)
+  }
+  const vision = 'vision_config' in model ? asObject(model.vision_config) : {}
+  const token = (...names: string[]): number | undefined => {
+    for (const name of names) {
+      const id = model[name] ?? whole[name]
+      if (id === undefined || id === null) continue
+      if (!Number.isSafeInteger(id)) {
+        throw new MropeTypeError('ERR_MROPE_CONFIG', `config.${name} is a token id, got ${show(id)}`, id)
+      }
+      return id as number
+    }
+    return undefined
+  }
+  const size = (name: string, fallback: number): number => {
+    const value = vision[name] ?? model[name] ?? fallback
+    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+      throw new MropeRangeError('ERR_MROPE_CONFIG', `config ${name} is a positive integer, got ${show(value)}`, value)
+    }
+    return value as number
+  }
+  const audioWindow = 'audio_config' in model ? Number(asObject(model.audio_config).n_window ?? 50) : 50
+  const { audio, merge, temporalMerge, ...rules } = shape
+  return {
+    family,
+    image: token('image_token_id', 'image_token_index'),
+    video: token('video_token_id', 'video_token_index'),
+    audio: token('audio_token_id', 'audio_token_index'),
+    visionStart: token('vision_start_token_id'),
+    audioStart: token('audio_start_token_id'),
+    videoStart: token('video_start_token_id'),
+    videoEnd: token('video_end_token_id'),
+    imageStart: token('image_start_token_id', 'image_start_id'),
+    imageEnd: token('image_end_token_id', 'image_end_id'),
+    sliceStart: token('slice_start_id'),
+    sliceEnd: token('slice_end_id'),
+    newline: token('newline_id'),
+    merge: merge ?? (shape.parser === 'canvas' ? canvasMerge(model) : size('spatial_merge_size', 2)),
+    temporalMerge: temporalMerge ? size('temporal_merge_size', 2) : 1,
+    parser: 'runs',
+    videoBlocks: 'one',
+    framesAreImages: false,
+    rowEnds: false,
+    audioLength:
+      audio === 'qwen2.5-omni'
+        ? qwen25OmniAudioLength
+        : audio === 'qwen3-omni'
+          ? (frames) => qwen3OmniAudioLength(frames, audioWindow)
+          : undefined,
+    ...rules,
+  }
+}
+
+function canvasMerge(model: Record<string, unknown>): number {
+  const mode = model.downsample_mode ?? '16x'
+  if (mode !== '16x' && mode !== '4x') {
+    throw new MropeRangeError('ERR_MROPE_CONFIG', `config.downsample_mode is '16x' or '4x', got ${show(mode)}`, mode)
+  }
+  return mode === '4x' ? 2 : 4
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new MropeTypeError('ERR_MROPE_CONFIG', `config: expected an object, got ${show(value)}`, value)
+  }
+  return value as Record<string, unknown>
+}

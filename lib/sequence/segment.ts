@@ -1,0 +1,195 @@
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+
+/** Cells of a visual block after merging: frames, rows, columns. Tokens are in raster order, w fastest. */
+export type Grid = readonly [t: number, h: number, w: number]
+
+export interface TextSegment {
+  readonly kind: 'text'
+  /** Tokens; zero is allowed. */
+  readonly length: number
+}
+
+export interface ImageSegment {
+  readonly kind: 'image'
+  readonly grid: Grid
+  /** Each row ends in one more token, a newline (HunYuan-VL). */
+  readonly rowEnds?: boolean
+}
+
+export interface VideoSegment {
+  readonly kind: 'video'
+  readonly grid: Grid
+  /** Seconds between two frames of the grid. Layouts that count in seconds take 1 when it is missing. */
+  readonly secondsPerGrid?: number
+}
+
+export interface AudioSegment {
+  readonly kind: 'audio'
+  /** Tokens; zero is allowed. */
+  readonly length: number
+}
+
+/**
+ * A video with its sound, token by token in one block: two opening markers, the two streams merged by the layout's
+ * rule, two closing markers (Qwen-Omni, `use_audio_in_video`).
+ */
+export interface AudioVideoSegment {
+  readonly kind: 'audio-video'
+  readonly grid: Grid
+  readonly secondsPerGrid?: number
+  readonly audioLength: number
+  /** Which stream each token between the markers belongs to, where the prompt's own tokens say so: 0 video, 1 audio. */
+  readonly streams?: Uint8Array
+}
+
+/**
+ * One picture or video frame on a canvas (MiniCPM-V): `<image>` thumbnail `</image>`, then slices in raster order, each
+ * between `<slice>` and `</slice>`, one newline between two rows of slices, then `trailing` more marker tokens.
+ */
+export interface CanvasSegment {
+  readonly kind: 'canvas'
+  /** Rows and columns of the thumbnail, in tokens. */
+  readonly thumbnail: readonly [h: number, w: number]
+  /** How many rows and columns of slices there are, and the rows and columns of tokens of each. */
+  readonly slices?: { readonly rows: number; readonly columns: number; readonly grid: readonly [h: number, w: number] }
+  readonly trailing?: number
+}
+
+export type Segment = TextSegment | ImageSegment | VideoSegment | AudioSegment | AudioVideoSegment | CanvasSegment
+
+export type SegmentKind = Segment['kind']
+
+/** No prompt is longer than this: token indices stay exact and arrays allocatable. */
+export const maxTokens = 2 ** 28
+
+const markersOfAudioVideo = 4
+
+/** Number of tokens that a segment takes in the prompt. */
+export function tokensOf(segment: Segment): number {
+  switch (segment.kind) {
+    case 'text':
+    case 'audio':
+      return segment.length
+    case 'image':
+      return segment.grid[0] * segment.grid[1] * (segment.grid[2] + (segment.rowEnds ? 1 : 0))
+    case 'video':
+      return cells(segment.grid)
+    case 'audio-video':
+      return cells(segment.grid) + segment.audioLength + markersOfAudioVideo
+    case 'canvas': {
+      const { thumbnail, slices, trailing = 0 } = segment
+      const picture = thumbnail[0] * thumbnail[1] + 2 + trailing
+      if (!slices) return picture
+      return picture + slices.rows * slices.columns * (slices.grid[0] * slices.grid[1] + 2) + slices.rows - 1
+    }
+  }
+}
+
+export function cells(grid: Grid): number {
+  return grid[0] * grid[1] * grid[2]
+}
+
+const keysOf: { readonly [K in SegmentKind]: readonly string[] } = {
+  text: ['kind', 'length'],
+  image: ['kind', 'grid', 'rowEnds'],
+  video: ['kind', 'grid', 'secondsPerGrid'],
+  audio: ['kind', 'length'],
+  'audio-video': ['kind', 'grid', 'secondsPerGrid', 'audioLength', 'streams'],
+  canvas: ['kind', 'thumbnail', 'slices', 'trailing'],
+}
+
+/**
+ * Checks one declared segment and returns a frozen copy of it.
+ * @throws MropeTypeError ERR_MROPE_SEGMENT, MropeRangeError ERR_MROPE_GRID | ERR_MROPE_SEGMENT
+ */
+export function checkSegment(value: unknown, index: number): Segment {
+  const at = `segment ${index}`
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at}: expected an object with a kind, got ${show(value)}`, value)
+  }
+  const segment = { ...value } as { kind: SegmentKind } & Record<string, unknown>
+  const known = Object.hasOwn(keysOf, String(segment.kind)) ? keysOf[segment.kind] : undefined
+  if (!known) {
+    const kinds = Object.keys(keysOf).join(', ')
+    throw new MropeTypeError(
+      'ERR_MROPE_SEGMENT',
+      `${at}: kind is one of ${kinds}, got ${show(segment.kind)}`,
+      segment.kind,
+    )
+  }
+  const unknown = Object.keys(segment).find((key) => !known.includes(key))
+  if (unknown !== undefined) {
+    throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at}: ${segment.kind} has no property ${show(unknown)}`, unknown)
+  }
+  const checked = { ...segment } as Record<string, unknown>
+  if (known.includes('length')) checked.length = checkCount(segment.length, `${at}: length`)
+  if (known.includes('grid')) checked.grid = checkGrid(segment.grid, at)
+  if (segment.kind === 'audio-video') checked.audioLength = checkCount(segment.audioLength, `${at}: audioLength`)
+  if (segment.kind === 'canvas') {
+    checked.thumbnail = checkSides(segment.thumbnail, `${at}: thumbnail`)
+    if (segment.trailing !== undefined) checked.trailing = checkCount(segment.trailing, `${at}: trailing`)
+    if (segment.slices !== undefined) checked.slices = checkSlices(segment.slices, at)
+  }
+  checkSeconds(segment.secondsPerGrid, at)
+  if (segment.rowEnds !== undefined && typeof segment.rowEnds !== 'boolean') {
+    throw new MropeTypeError(
+      'ERR_MROPE_SEGMENT',
+      `${at}: rowEnds is true or false, got ${show(segment.rowEnds)}`,
+      segment,
+    )
+  }
+  if (tokensOf(checked as unknown as Segment) > maxTokens) {
+    throw new MropeRangeError('ERR_MROPE_SEGMENT', `${at}: more than ${maxTokens} tokens (${show(value)})`, value)
+  }
+  return Object.freeze(checked) as unknown as Segment
+}
+
+/** Three positive integers `[t, h, w]`. */
+export function checkGrid(value: unknown, at: string): Grid {
+  const grid =
+    typeof value === 'object' && value !== null && 'length' in value ? Array.from(value as number[], Number) : []
+  if (grid.length !== 3 || !grid.every((n) => Number.isSafeInteger(n) && n > 0 && n <= maxTokens)) {
+    throw new MropeRangeError(
+      'ERR_MROPE_GRID',
+      `${at}: a grid is [t, h, w] with three positive integers, got ${show(value)}`,
+      value,
+    )
+  }
+  return Object.freeze(grid) as unknown as Grid
+}
+
+function checkSides(value: unknown, at: string): readonly [number, number] {
+  const grid = checkGrid(Array.isArray(value) && value.length === 2 ? [1, ...value] : value, at)
+  return Object.freeze([grid[1], grid[2]] as const)
+}
+
+function checkSlices(value: unknown, at: string): CanvasSegment['slices'] {
+  const slices = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
+  const [, rows, columns] = checkGrid([1, slices.rows, slices.columns], `${at}: slices`)
+  return Object.freeze({ rows, columns, grid: checkSides(slices.grid, `${at}: slices.grid`) })
+}
+
+function checkCount(value: unknown, at: string): number {
+  if (typeof value !== 'number') {
+    throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at} is a number of tokens, got ${show(value)}`, value)
+  }
+  if (!Number.isSafeInteger(value) || value < 0 || value > maxTokens) {
+    throw new MropeRangeError(
+      'ERR_MROPE_SEGMENT',
+      `${at} is an integer from 0 to ${maxTokens}, got ${show(value)}`,
+      value,
+    )
+  }
+  return value
+}
+
+function checkSeconds(value: unknown, at: string): void {
+  if (value === undefined) return
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw new MropeRangeError(
+      'ERR_MROPE_SEGMENT',
+      `${at}: secondsPerGrid is a finite number of seconds, not negative, got ${show(value)}`,
+      value,
+    )
+  }
+}

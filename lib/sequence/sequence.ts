@@ -1,0 +1,137 @@
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { splitBatch } from './processor/batch.js'
+import type { ProcessorOutput } from './processor/output.js'
+import { segmentsFromProcessor } from './processor/parse.js'
+import { checkGrid, checkSegment, type Grid, maxTokens, type Segment, type SegmentKind, tokensOf } from './segment.js'
+
+export interface SequenceOptions {
+  /** Padding tokens in front of the prompt, as batches have them. They are not part of `length`. */
+  readonly padding?: number
+  /** Grids `[t, h, w]` of images the model is to generate next, in the order of generation (GLM-Image). */
+  readonly upcoming?: readonly Grid[]
+}
+
+/** A visual or audio block of a sequence: where it stands and what it is. */
+export interface Block {
+  readonly kind: Exclude<SegmentKind, 'text'>
+  /** Index of its first token, padding not counted. */
+  readonly start: number
+  readonly length: number
+  readonly grid?: Grid
+}
+
+/**
+ * What a prompt is: segments of text, images, video and audio, declared as data. Immutable; positions, masks and caches
+ * are functions of it. Blocks are never guessed from token ids later on.
+ */
+export class Sequence {
+  readonly segments: readonly Segment[]
+  /** Tokens of the prompt, padding not counted. */
+  readonly length: number
+  /** Padding tokens in front of it. */
+  readonly padding: number
+  readonly upcoming: readonly Grid[]
+
+  private constructor(segments: readonly Segment[], padding: number, upcoming: readonly Grid[]) {
+    this.segments = Object.freeze(segments)
+    this.length = segments.reduce((sum, segment) => sum + tokensOf(segment), 0)
+    this.padding = padding
+    this.upcoming = Object.freeze(upcoming)
+    if (this.length + padding > maxTokens) {
+      const total = this.length + padding
+      throw new MropeRangeError('ERR_MROPE_SEGMENT', `Sequence: ${total} tokens, more than ${maxTokens}`, total)
+    }
+  }
+
+  /**
+   * A sequence from declared segments; grids are those after merging.
+   * @throws MropeTypeError ERR_MROPE_SEGMENT, MropeRangeError ERR_MROPE_GRID | ERR_MROPE_SEGMENT
+   */
+  static of(segments: readonly Segment[], options: SequenceOptions = {}): Sequence {
+    if (!Array.isArray(segments)) {
+      throw new MropeTypeError(
+        'ERR_MROPE_SEGMENT',
+        `Sequence.of: expected a list of segments, got ${show(segments)}`,
+        segments,
+      )
+    }
+    const { padding = 0, upcoming = [] } = options
+    if (!Number.isSafeInteger(padding) || padding < 0) {
+      throw new MropeRangeError(
+        'ERR_MROPE_SEGMENT',
+        `Sequence.of: padding is a count of tokens, got ${show(padding)}`,
+        padding,
+      )
+    }
+    return new Sequence(
+      segments.map(checkSegment),
+      padding,
+      upcoming.map((grid, i) => checkGrid(grid, `upcoming ${i}`)),
+    )
+  }
+
+  /**
+   * A sequence from one row of a Hugging Face processor: `input_ids`, `attention_mask`, `image_grid_thw`,
+   * `video_grid_thw`, `second_per_grid_ts`, `mm_token_type_ids`, `audio_feature_lengths`, `use_audio_in_video`.
+   * @param output one row; arrays, typed arrays, or objects with `data` and `dims`
+   * @param config the model's config.json, for its special token ids and merge sizes
+   * @throws MropeRangeError ERR_MROPE_GRID_COUNT, ERR_MROPE_BLOCK, ERR_MROPE_GRID; MropeTypeError ERR_MROPE_ARGUMENT
+   */
+  static fromProcessor(output: ProcessorOutput, config: unknown): Sequence {
+    const { segments, padding, upcoming } = segmentsFromProcessor(output, config)
+    return Sequence.of(segments, { padding, upcoming })
+  }
+
+  /**
+   * The rows of a batch. Takes a list of rows, each with its own grids, or one processor output with two-dimensional
+   * `input_ids` whose grids are concatenated in row order.
+   */
+  static batchFromProcessor(output: ProcessorOutput | readonly ProcessorOutput[], config: unknown): Sequence[] {
+    return splitBatch(output, config).map((row) => Sequence.fromProcessor(row, config))
+  }
+
+  /** The non-text segments with the places of their tokens. */
+  blocks(): Block[] {
+    const blocks: Block[] = []
+    let start = 0
+    for (const segment of this.segments) {
+      const length = tokensOf(segment)
+      if (segment.kind !== 'text') {
+        blocks.push({ kind: segment.kind, start, length, ...('grid' in segment ? { grid: segment.grid } : {}) })
+      }
+      start += length
+    }
+    return blocks
+  }
+
+  /** This sequence followed by another one; padding stays in front. */
+  concat(other: Sequence): Sequence {
+    if (other.padding > 0) {
+      throw new MropeRangeError(
+        'ERR_MROPE_SEGMENT',
+        `concat: the second part has ${other.padding} padding tokens`,
+        other.padding,
+      )
+    }
+    return new Sequence(joinText([...this.segments, ...other.segments]), this.padding, other.upcoming)
+  }
+
+  /** The sequence without padding: the row as it would stand alone. */
+  unpadded(): Sequence {
+    return new Sequence(this.segments, 0, this.upcoming)
+  }
+}
+
+/** Neighbouring text segments as one, so that a long conversation does not grow a list of single tokens. */
+function joinText(segments: readonly Segment[]): Segment[] {
+  const joined: Segment[] = []
+  for (const segment of segments) {
+    const last = joined.at(-1)
+    if (segment.kind === 'text' && last?.kind === 'text') {
+      joined[joined.length - 1] = Object.freeze({ kind: 'text', length: last.length + segment.length })
+    } else {
+      joined.push(segment)
+    }
+  }
+  return joined
+}
