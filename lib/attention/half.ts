@@ -15,11 +15,13 @@ export function toFloat16(value: number): number {
   return sign | (steps + ((exponent + 14) << 10))
 }
 
-/** Bits of the bfloat16 nearest to a number, ties to even. */
+/** Bits of the bfloat16 nearest to a number, ties to even; NaN stays NaN, overflow becomes infinity. */
 export function toBfloat16(value: number): number {
   float[0] = value
-  const word = bits[0]
+  let word = bits[0]
   if ((word & 0x7fffffff) > 0x7f800000) return (word >>> 16) | 0x40
+  // Two roundings to nearest are not one. An inexact first step goes towards zero and marks the lost rest in the last bit.
+  if (float[0] !== value) word = (Math.abs(float[0]) > Math.abs(value) ? word - 1 : word) | 1
   return ((word + 0x7fff + ((word >>> 16) & 1)) >>> 16) & 0xffff
 }
 
