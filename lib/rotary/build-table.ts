@@ -4,12 +4,17 @@ import type { Positions } from '../layouts/positions.js'
 import { PhaseRows } from './phases.js'
 import type { Pairing, RotaryTable } from './table.js'
 
+/** `float32` rounds every angle to float32, as `inv_freq.float() @ position_ids.float()` does. */
+export type AnglePrecision = 'float64' | 'float32'
+
 export interface TableOptions {
   /** Frequency of each pair, in the order of the pairs. */
   readonly invFreq: Float64Array
   readonly attentionFactor: number
   readonly allocation: Allocation
   readonly pairing: Pairing
+  /** Default float64. */
+  readonly precision?: AnglePrecision
 }
 
 /** A table of this many numbers is 4 GiB; more cannot be allocated as one array. */
@@ -20,11 +25,12 @@ const maxEntries = 2 ** 30
  *
  *     angle(h, n, f) = inv[f] · Σ_a u[h][f][a] · P[a][n]     cos, sin × attention factor, shape (heads, tokens, pairs)
  *
- * Angles are float64, results are rounded once to float32: within 6e-8 of exact arithmetic for ids up to 2^24.
+ * Angles are float64 unless asked otherwise, results are rounded once to float32: within 6e-8 of exact arithmetic for ids
+ * up to 2^24.
  * @throws MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_POSITION
  */
 export function buildTable(positions: Positions, options: TableOptions): RotaryTable {
-  const { invFreq, attentionFactor, allocation, pairing } = options
+  const { invFreq, attentionFactor, allocation, pairing, precision = 'float64' } = options
   const { heads, pairs, directions } = allocation
   const tokens = positions.length
   if (positions.axes.length !== allocation.axes) {
@@ -42,7 +48,7 @@ export function buildTable(positions: Positions, options: TableOptions): RotaryT
   }
   const cos = new Float32Array(heads * tokens * pairs)
   const sin = new Float32Array(heads * tokens * pairs)
-  const fill: Fill = { cos, sin, tokens, pairs, attentionFactor }
+  const fill: Fill = { cos, sin, tokens, pairs, attentionFactor, float32: precision === 'float32' }
   for (let head = 0; head < heads; head++) {
     if (directions) fillDense(fill, head, positions, invFreq, directions, allocation.axes)
     else fillByAxis(fill, head, positions, invFreq, allocation)
@@ -56,16 +62,26 @@ interface Fill {
   readonly tokens: number
   readonly pairs: number
   readonly attentionFactor: number
+  readonly float32: boolean
 }
 
-function fillByAxis(fill: Fill, head: number, positions: Positions, invFreq: Float64Array, allocation: Allocation): void {
-  const { cos, sin, tokens, pairs, attentionFactor } = fill
+function fillByAxis(
+  fill: Fill,
+  head: number,
+  positions: Positions,
+  invFreq: Float64Array,
+  allocation: Allocation,
+): void {
+  const { cos, sin, tokens, pairs, attentionFactor, float32 } = fill
   const axisOf = allocation.axisOf.subarray(head * pairs, (head + 1) * pairs)
   const base = head * tokens * pairs
   for (let axis = -1; axis < allocation.axes; axis++) {
     const columns = Int32Array.from([...axisOf.keys()].filter((f) => axisOf[f] === axis))
     if (columns.length === 0) continue
-    const rows = new PhaseRows(Float64Array.from(columns, (f) => invFreq[f]))
+    const rows = new PhaseRows(
+      Float64Array.from(columns, (f) => invFreq[f]),
+      float32,
+    )
     const ids = axis < 0 ? undefined : positions.axis(axis)
     for (let n = 0; n < tokens; n++) {
       const at = base + n * pairs
@@ -79,7 +95,7 @@ function fillByAxis(fill: Fill, head: number, positions: Positions, invFreq: Flo
 }
 
 function fillDense(
-  { cos, sin, tokens, pairs, attentionFactor }: Fill,
+  { cos, sin, tokens, pairs, attentionFactor, float32 }: Fill,
   head: number,
   positions: Positions,
   invFreq: Float64Array,
@@ -90,7 +106,7 @@ function fillDense(
     for (let f = 0; f < pairs; f++) {
       let along = 0
       for (let a = 0; a < axes; a++) along += directions[(head * pairs + f) * axes + a] * positions.ids[a * tokens + n]
-      const angle = invFreq[f] * along
+      const angle = float32 ? Math.fround(invFreq[f] * along) : invFreq[f] * along
       const at = (head * tokens + n) * pairs + f
       cos[at] = attentionFactor * Math.cos(angle)
       sin[at] = attentionFactor * Math.sin(angle)

@@ -1,0 +1,217 @@
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { checkRotaryDim, checkTable, checkTableHeads } from '../rotary/rotate.js'
+import type { RotaryTable } from '../rotary/table.js'
+import { asTensor, checkCount, checkOptions, checkSignal, isArrayLike, overlap } from './check.js'
+import { isPositional, type Mask, type VisibleKeys, visibleKeys } from './mask.js'
+import { Tensor } from './tensor.js'
+
+/** A number to add to the score of a query head, a query and a key; query and key are indices in the sequence. */
+export type BiasFunction = (head: number, query: number, key: number) => number
+
+/**
+ * One attention: `out = softmax(scale · rotate(q) · rotate(k)ᵀ + bias) · v`, heads grouped (query head h reads KV head
+ * `floor(h / (heads / kvHeads))`). The tensors may differ in storage type and must stay as they are until the result is
+ * there.
+ */
+export interface AttendRequest {
+  /** Queries `(queries, heads, headDim)`. */
+  readonly q: Tensor
+  /** Keys `(keys, kvHeads, headDim)`. */
+  readonly k: Tensor
+  /** Values `(keys, kvHeads, valueDim)`; valueDim may differ from headDim. */
+  readonly v: Tensor
+  /** Rotates q and k on the way. Has one row of angles per key; the queries use rows `queryOffset …`. */
+  readonly table?: RotaryTable
+  /** Says that q and k are rotated already. Without `table` and `rotated` nothing is rotated (layers without rope). */
+  readonly rotated?: boolean
+  /** Index in the sequence of the first query. By default the queries are the last tokens. */
+  readonly queryOffset?: number
+  /** Which keys a query sees; `'causal'` by default. */
+  readonly mask?: Mask
+  /** Added to the scaled scores: a function, or a tensor `(heads or 1, queries, keys)`. −Infinity masks a key. */
+  readonly bias?: BiasFunction | Tensor
+  /** Factor of the scores, `1/√headDim` by default; or one factor per query, see `softmaxScale`. */
+  readonly scale?: number | ArrayLike<number>
+  /** Destination `(queries, heads, valueDim)` of any storage type; shares no byte with the inputs. */
+  readonly out?: Tensor
+  /** Stops the work between two tiles. */
+  readonly signal?: AbortSignal
+}
+
+/** A checked request with every default filled in. */
+export interface AttentionPlan {
+  readonly q: Tensor
+  readonly k: Tensor
+  readonly v: Tensor
+  readonly out: Tensor
+  readonly queries: number
+  readonly keys: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly valueDim: number
+  readonly queryOffset: number
+  readonly table?: RotaryTable
+  readonly visible: VisibleKeys
+  readonly bias?: BiasFunction | Tensor
+  /** One factor for all queries, or one per query. */
+  readonly scale: number | Float64Array
+  readonly signal?: AbortSignal
+}
+
+const known = ['q', 'k', 'v', 'table', 'rotated', 'queryOffset', 'mask', 'bias', 'scale', 'out', 'signal']
+
+/**
+ * Checks a request. Nothing is written before every check has passed.
+ *
+ * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_ARGUMENT, ERR_MROPE_SHAPE, ERR_MROPE_HEADS,
+ *   ERR_MROPE_SEGMENT
+ */
+export function planAttention(request: AttendRequest): AttentionPlan {
+  checkOptions('attend', request, known)
+  const q = asTensor('attend', 'q', request.q, 3)
+  const k = asTensor('attend', 'k', request.k, 3)
+  const v = asTensor('attend', 'v', request.v, 3)
+  const [queries, heads, headDim] = q.dims
+  const [keys, kvHeads, keyDim] = k.dims
+  const valueDim = v.dims[2]
+  if (keyDim !== headDim) throw shapeError(`q has a head dim of ${headDim}, k of ${keyDim}`, k)
+  if (v.dims[0] !== keys) throw shapeError(`k has ${keys} tokens, v has ${v.dims[0]}`, v)
+  if (v.dims[1] !== kvHeads) throw headsError(`k has ${kvHeads} heads, v has ${v.dims[1]}`, v.dims[1])
+  if (headDim === 0 || valueDim === 0) throw shapeError('a head dim of 0', headDim === 0 ? q : v)
+  if (kvHeads === 0 || heads % kvHeads !== 0) {
+    throw headsError(`${heads} query heads do not divide into groups for ${kvHeads} KV heads`, heads)
+  }
+  checkRotation(request, keys, headDim, kvHeads)
+  const queryOffset = placeQueries(request, queries, keys)
+  const visible = visibleKeys(request.mask, queries, keys, queryOffset)
+  const bias = checkBias(request.bias, queries, keys, heads)
+  const scale = checkScale(request.scale, queries, headDim)
+  checkSignal('attend', request.signal)
+  const out = destination(request, q, [queries, heads, valueDim])
+  const { table, signal } = request
+  return {
+    q,
+    k,
+    v,
+    out,
+    queries,
+    keys,
+    heads,
+    kvHeads,
+    headDim,
+    valueDim,
+    queryOffset,
+    table,
+    visible,
+    bias,
+    scale,
+    signal,
+  }
+}
+
+function checkRotation({ table, rotated }: AttendRequest, keys: number, headDim: number, kvHeads: number): void {
+  if (rotated !== undefined && typeof rotated !== 'boolean') {
+    throw new MropeTypeError(
+      'ERR_MROPE_ARGUMENT',
+      `attend: rotated must be true or false, got ${show(rotated)}`,
+      rotated,
+    )
+  }
+  if (table === undefined) return
+  if (rotated) {
+    const text =
+      'attend: table and rotated exclude each other: a table rotates q and k, rotated says that they are rotated'
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, rotated)
+  }
+  checkTable('attend', table)
+  checkRotaryDim('attend', 'k', headDim, table.shape[2])
+  checkTableHeads('attend', 'k', kvHeads, table.shape[0])
+  if (table.shape[1] !== keys) {
+    const text = `attend: k has ${keys} tokens, the table has ${table.shape[1]} (table.shape = ${show(table.shape)})`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', text, table.shape)
+  }
+}
+
+function placeQueries({ queryOffset, mask, table }: AttendRequest, queries: number, keys: number): number {
+  if (queries > keys && (table !== undefined || isPositional(mask))) {
+    const text = `attend: ${queries} queries for ${keys} keys: queries are tokens of the same sequence as the keys`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', text, queries)
+  }
+  // More queries than keys is cross-attention without positions: where the queries stand says nothing.
+  if (queryOffset === undefined) return Math.max(0, keys - queries)
+  checkCount('attend', 'queryOffset', queryOffset)
+  if (queryOffset > Math.max(0, keys - queries)) {
+    const text = `attend: queryOffset ${queryOffset} and ${queries} queries reach past the ${keys} keys`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', text, queryOffset)
+  }
+  return queryOffset
+}
+
+function checkBias(bias: unknown, queries: number, keys: number, heads: number): BiasFunction | Tensor | undefined {
+  if (bias === undefined || typeof bias === 'function') return bias as BiasFunction | undefined
+  const tensor = asTensor('attend', 'bias', bias, 3)
+  if (tensor.dims[0] !== 1 && tensor.dims[0] !== heads) {
+    throw headsError(
+      `bias has ${tensor.dims[0]} heads, q has ${heads} (bias.dims = ${show(tensor.dims)})`,
+      tensor.dims[0],
+    )
+  }
+  if (tensor.dims[1] !== queries || tensor.dims[2] !== keys) {
+    throw shapeError(
+      `bias must be (heads or 1, ${queries} queries, ${keys} keys), its dims are ${show(tensor.dims)}`,
+      tensor,
+    )
+  }
+  return tensor
+}
+
+function checkScale(scale: unknown, queries: number, headDim: number): number | Float64Array {
+  if (scale === undefined) return 1 / Math.sqrt(headDim)
+  const list = typeof scale === 'number' ? [scale] : scale
+  if (!isArrayLike(list)) {
+    throw new MropeTypeError(
+      'ERR_MROPE_ARGUMENT',
+      `attend: scale must be a number or an array, got ${show(scale)}`,
+      scale,
+    )
+  }
+  if (list === scale && list.length !== queries) {
+    throw new MropeRangeError('ERR_MROPE_SHAPE', `attend: ${list.length} scales for ${queries} queries`, list.length)
+  }
+  for (let i = 0; i < list.length; i++) {
+    if (Number.isFinite(list[i])) continue
+    const entry = list === scale ? ` of query ${i}` : ''
+    const text = `attend: the scale${entry} must be a finite number, got ${show(list[i])}`
+    throw new MropeRangeError('ERR_MROPE_ARGUMENT', text, list[i])
+  }
+  return typeof scale === 'number' ? scale : Float64Array.from(list as ArrayLike<number>)
+}
+
+function destination(request: AttendRequest, q: Tensor, dims: readonly number[]): Tensor {
+  if (request.out === undefined) return Tensor.zeros(q.type, dims)
+  const out = asTensor('attend', 'out', request.out, 3)
+  if (!out.dims.every((d, axis) => d === dims[axis])) {
+    throw shapeError(`out must have dims ${show(dims)}, it has ${show(out.dims)}`, out)
+  }
+  const { k, v, table, bias } = request
+  const inputs = { q, k, v, bias: typeof bias === 'object' ? bias : undefined }
+  for (const [name, input] of Object.entries(inputs)) {
+    if (input !== undefined && overlap(out.data, input.data)) throw sharedError(name, out)
+  }
+  if (table !== undefined && (overlap(out.data, table.cos) || overlap(out.data, table.sin)))
+    throw sharedError('the table', out)
+  return out
+}
+
+function sharedError(name: string, out: Tensor): MropeRangeError {
+  return new MropeRangeError('ERR_MROPE_ARGUMENT', `attend: out shares memory with ${name}`, out.data.byteOffset)
+}
+
+function shapeError(text: string, tensor: Tensor): MropeRangeError {
+  return new MropeRangeError('ERR_MROPE_SHAPE', `attend: ${text}`, tensor.dims)
+}
+
+function headsError(text: string, value: number): MropeRangeError {
+  return new MropeRangeError('ERR_MROPE_HEADS', `attend: ${text}`, value)
+}

@@ -1,0 +1,41 @@
+import type { AttendRequest } from '../attention/request.js'
+import type { Tensor } from '../attention/tensor.js'
+import type { RotateOptions } from '../rotary/rotate.js'
+import type { RotaryTable } from '../rotary/table.js'
+
+export type BackendName = 'reference' | 'cpu' | 'metal' | 'mpsgraph' | 'coreml'
+
+/** What every operation gives: the tensor, and which backend made it, so that no fallback can hide. */
+export interface BackendResult {
+  /** The caller's `out`, or a new tensor. */
+  readonly out: Tensor
+  readonly backend: BackendName
+  /** Time from the call to the result, checks included, in milliseconds. */
+  readonly ms: number
+}
+
+export interface BackendRotateOptions extends RotateOptions {
+  /** Stops the work; `out` is then written in part. Rejects with `signal.reason`. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Executes rotation and attention on tensors. Every backend gives the results that `rotate` and `attend` define, within
+ * the rounding of the storage type. The plain functions do not block the event loop; the `Sync` twins do, and are for
+ * small work. All of them throw MropeRangeError ERR_MROPE_STATE after `dispose`.
+ */
+export interface Backend {
+  readonly name: BackendName
+  /** Why this backend was chosen. */
+  readonly why: string
+  /** What it runs on. */
+  readonly device: string
+  /** Rotates `(tokens, heads, headDim)`; see `rotate`. */
+  rotate(x: Tensor, table: RotaryTable, options?: BackendRotateOptions): Promise<BackendResult>
+  rotateSync(x: Tensor, table: RotaryTable, options?: BackendRotateOptions): BackendResult
+  /** Rotated attention; see `AttendRequest`. */
+  attend(request: AttendRequest): Promise<BackendResult>
+  attendSync(request: AttendRequest): BackendResult
+  /** Gives back what the backend holds. Work that is under way is finished. May be called twice. */
+  dispose(): Promise<void>
+}

@@ -1,0 +1,69 @@
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import type { Backend, BackendName } from './backend.js'
+import { ReferenceBackend } from './reference/reference.js'
+
+/** Whether a backend can be opened here, and why. */
+export interface BackendStatus {
+  readonly name: BackendName
+  readonly available: boolean
+  readonly why: string
+}
+
+interface Entry {
+  readonly name: BackendName
+  /** Why it can be opened, or why not. */
+  readonly why: string
+  /** Missing where the backend is not available. */
+  readonly open?: (why: string) => Backend
+}
+
+/** Best first. */
+const entries: readonly Entry[] = [
+  { name: 'metal', why: 'not part of this release' },
+  { name: 'mpsgraph', why: 'not part of this release' },
+  { name: 'coreml', why: 'not part of this release' },
+  { name: 'cpu', why: 'not part of this release' },
+  { name: 'reference', why: 'JavaScript, runs everywhere', open: (why) => new ReferenceBackend(why) },
+]
+
+/** All backends that mrope knows, best first. */
+export function listBackends(): BackendStatus[] {
+  return entries.map(({ name, why, open }) => ({ name, available: open !== undefined, why }))
+}
+
+/**
+ * Opens a backend. A name gives that backend or an error, never another one. `'auto'` takes the name in the environment
+ * variable `MROPE_BACKEND` if there is one, otherwise the best available backend; `why` of the backend tells which.
+ *
+ * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_BACKEND, as rejections
+ */
+export async function openBackend(name: BackendName | 'auto' = 'auto'): Promise<Backend> {
+  if (typeof name !== 'string') {
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', `openBackend: expected a name, got ${show(name)}`, name)
+  }
+  const forced = name === 'auto' ? process.env.MROPE_BACKEND : undefined
+  const origin = forced ? `MROPE_BACKEND=${forced}` : `openBackend(${show(name)})`
+  const wanted = forced || name
+  if (wanted === 'auto') return openBest(origin)
+  const entry = entries.find((candidate) => candidate.name === wanted)
+  if (entry === undefined) {
+    const names = entries.map((candidate) => candidate.name).join(', ')
+    throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: no such backend; known are auto, ${names}`, wanted)
+  }
+  if (entry.open === undefined) {
+    throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: the backend is not available: ${entry.why}`, wanted)
+  }
+  return entry.open(`asked for by ${origin}`)
+}
+
+function openBest(origin: string): Backend {
+  const passed: string[] = []
+  for (const { name, why, open } of entries) {
+    if (open === undefined) {
+      passed.push(`${name}: ${why}`)
+      continue
+    }
+    return open(`${origin}: the best backend available here (${passed.join('; ')})`)
+  }
+  throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: no backend is available`, passed)
+}

@@ -1,0 +1,67 @@
+import { attend, attendSync } from '../../attention/attend.js'
+import { checkOptions, checkSignal } from '../../attention/check.js'
+import type { AttendRequest } from '../../attention/request.js'
+import { runSliced, runSync } from '../../attention/slices.js'
+import type { Tensor } from '../../attention/tensor.js'
+import { MropeRangeError } from '../../errors.js'
+import { planRotation, rotationSteps } from '../../rotary/rotate.js'
+import type { RotaryTable } from '../../rotary/table.js'
+import type { Backend, BackendResult, BackendRotateOptions } from '../backend.js'
+
+/** The definition of every operation, in JavaScript on the calling thread. Runs everywhere. */
+export class ReferenceBackend implements Backend {
+  readonly name = 'reference'
+  readonly why: string
+  readonly device = `JavaScript, one thread, Node ${process.version}`
+  #disposed = false
+
+  constructor(why: string) {
+    this.why = why
+  }
+
+  async rotate(x: Tensor, table: RotaryTable, options: BackendRotateOptions = {}): Promise<BackendResult> {
+    const since = this.#begin()
+    const { plan, signal } = planRotate(x, table, options)
+    await runSliced(rotationSteps(plan), signal)
+    return this.#result(options.out ?? plan.out, since)
+  }
+
+  rotateSync(x: Tensor, table: RotaryTable, options: BackendRotateOptions = {}): BackendResult {
+    const since = this.#begin()
+    const { plan, signal } = planRotate(x, table, options)
+    runSync(rotationSteps(plan), signal)
+    return this.#result(options.out ?? plan.out, since)
+  }
+
+  async attend(request: AttendRequest): Promise<BackendResult> {
+    const since = this.#begin()
+    return this.#result(await attend(request), since)
+  }
+
+  attendSync(request: AttendRequest): BackendResult {
+    const since = this.#begin()
+    return this.#result(attendSync(request), since)
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true
+  }
+
+  #begin(): number {
+    if (this.#disposed) {
+      throw new MropeRangeError('ERR_MROPE_STATE', `backend ${this.name}: it was disposed`, this.name)
+    }
+    return performance.now()
+  }
+
+  #result(out: Tensor, since: number): BackendResult {
+    return { out, backend: this.name, ms: performance.now() - since }
+  }
+}
+
+function planRotate(x: Tensor, table: RotaryTable, options: BackendRotateOptions) {
+  checkOptions('rotate', options, ['pairing', 'inverse', 'out', 'signal'])
+  const { signal, ...rest } = options
+  checkSignal('rotate', signal)
+  return { plan: planRotation(x, table, rest), signal }
+}
