@@ -38,11 +38,15 @@ export function axisMap(
   }
 }
 
+/** Half of the largest rotary dimension. */
+const maxPairs = 32768
+
 /**
  * Sections as whole, non-negative numbers of pairs.
  * @throws MropeRangeError ERR_MROPE_SECTIONS when they are not, or do not sum to `pairs`
  */
 export function checkSections(sections: readonly number[], pairs: number, name: string): void {
+  checkPairs(pairs, name)
   const whole =
     Array.isArray(sections) && sections.length > 0 && sections.every((n) => Number.isSafeInteger(n) && n >= 0)
   const sum = whole ? sections.reduce((total, n) => total + n, 0) : Number.NaN
@@ -50,6 +54,34 @@ export function checkSections(sections: readonly number[], pairs: number, name: 
     const message = `${name}: sections ${show(sections)} must be whole numbers that sum to ${pairs} pairs, half the rotary dimension`
     throw new MropeRangeError('ERR_MROPE_SECTIONS', message, sections)
   }
+}
+
+/** @throws MropeRangeError ERR_MROPE_SECTIONS for anything but a whole number of pairs that a head can have */
+export function checkPairs(pairs: number, name: string): number {
+  if (Number.isSafeInteger(pairs) && pairs >= 0 && pairs <= maxPairs) return pairs
+  const message = `${name}: the number of pairs is an integer from 0 to ${maxPairs}, got ${show(pairs)}`
+  throw new MropeRangeError('ERR_MROPE_SECTIONS', message, pairs)
+}
+
+/**
+ * Holds the parts of an allocation against each other, for those that are not made here.
+ * @throws MropeRangeError ERR_MROPE_SECTIONS
+ */
+export function checkAllocation({ name, axes, pairs, heads, axisOf, directions, frequencyOf }: Allocation): void {
+  checkPairs(pairs, name)
+  const wrong = (what: string, value: unknown): MropeRangeError =>
+    new MropeRangeError('ERR_MROPE_SECTIONS', `allocation ${name}: ${what}, got ${show(value)}`, value)
+  if (!Number.isSafeInteger(heads) || heads < 1) throw wrong('heads is a positive integer', heads)
+  if (axisOf.length !== heads * pairs) throw wrong(`axisOf has ${heads} × ${pairs} entries`, axisOf.length)
+  const axis = axisOf.find((a) => a < -1 || a >= axes)
+  if (axis !== undefined) throw wrong(`axisOf is from −1 to ${axes - 1}`, axis)
+  if (directions && directions.length !== heads * pairs * axes) {
+    throw wrong(`directions has ${heads} × ${pairs} × ${axes} entries`, directions.length)
+  }
+  if (!frequencyOf) return
+  if (frequencyOf.length !== pairs) throw wrong(`frequencyOf has ${pairs} entries`, frequencyOf.length)
+  const frequency = frequencyOf.find((f) => f < 0 || f >= pairs)
+  if (frequency !== undefined) throw wrong(`frequencyOf is from 0 to ${pairs - 1}`, frequency)
 }
 
 /** One letter for each pair, in the order of the frequencies: `THWTHW…`; `-` does not turn. Heads are separated by `|`. */

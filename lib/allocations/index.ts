@@ -1,5 +1,7 @@
 import { MropeRangeError, show } from '../errors.js'
-import { type Allocation, axisMap, checkSections } from './allocation.js'
+import { type Allocation, axisMap, checkPairs, checkSections } from './allocation.js'
+
+const maxHeads = 1024
 
 const t = 0
 const h = 1
@@ -97,7 +99,8 @@ function splitSpatial(sections: readonly number[], pairs: number): Allocation {
 
 /** A pattern of axes repeated over the pairs: MM-RoPE (Lumos-1) is `TTHWHWHW`, NeoMME its rows and columns in turn. */
 function repeated(pattern: readonly number[], pairs: number): Allocation {
-  if (pattern.length === 0 || !pattern.every((axis) => Number.isSafeInteger(axis) && axis >= 0 && axis < 8)) {
+  checkPairs(pairs, 'repeated')
+  if (!Array.isArray(pattern) || pattern.length === 0 || !pattern.every((axis) => Number.isSafeInteger(axis) && axis >= 0 && axis < 8)) {
     throw new MropeRangeError(
       'ERR_MROPE_SECTIONS',
       `repeated: a pattern of axis numbers, got ${show(pattern)}`,
@@ -145,6 +148,11 @@ function greedy(sections: readonly number[], pairs: number): Allocation {
  * Query heads follow their KV head. JJJYmmm/Multimodal-RoPEs `freq_allocation/mhrope.py`.
  */
 function perHead(sections: readonly number[], pairs: number, kvHeads: number): Allocation {
+  checkPairs(pairs, 'perHead')
+  if (!Number.isSafeInteger(kvHeads) || kvHeads < 1 || kvHeads > maxHeads) {
+    const message = `perHead: the number of KV heads is an integer from 1 to ${maxHeads}, got ${show(kvHeads)}`
+    throw new MropeRangeError('ERR_MROPE_HEADS', message, kvHeads)
+  }
   const whole = Array.isArray(sections) && sections.every((n) => Number.isSafeInteger(n) && n >= 0)
   const taken = whole ? sections.reduce((sum, n) => sum + n, 0) : Number.NaN
   if (!(taken <= kvHeads) || taken < 1) {
@@ -159,12 +167,12 @@ function perHead(sections: readonly number[], pairs: number, kvHeads: number): A
 
 /** All pairs on one axis. */
 function single(pairs: number): Allocation {
-  return axisMap('single', 1, new Int8Array(pairs))
+  return axisMap('single', 1, new Int8Array(checkPairs(pairs, 'single')))
 }
 
 /** Vision towers: the first half of the pairs turns with rows, the second with columns. Axes h, w. */
 function axial(pairs: number): Allocation {
-  if (pairs % 2 !== 0) {
+  if (checkPairs(pairs, 'axial') % 2 !== 0) {
     throw new MropeRangeError('ERR_MROPE_SECTIONS', `axial: an even number of pairs, got ${pairs}`, pairs)
   }
   return axisMap(

@@ -1,8 +1,8 @@
-import { type Allocation, axisLetters } from '../allocations/allocation.js'
+import { type Allocation, axisLetters, checkAllocation } from '../allocations/allocation.js'
 import { MropeRangeError, show } from '../errors.js'
 import type { Layout } from '../layouts/layout.js'
 import type { Positions } from '../layouts/positions.js'
-import { buildTable } from '../rotary/build-table.js'
+import { type AnglePrecision, buildTable } from '../rotary/build-table.js'
 import type { Pairing, RotaryTable } from '../rotary/table.js'
 import type { Sequence } from '../sequence/sequence.js'
 import type { Spectrum } from '../spectra/spectrum.js'
@@ -18,6 +18,8 @@ export interface EncodingInit {
   readonly spectrum: Spectrum
   readonly allocation: Allocation
   readonly pairing: Pairing
+  /** Of the angles: float64 by default; float32 repeats the rounding of releases that keep them so. */
+  readonly precision?: AnglePrecision
   readonly compat?: Compat
   readonly source?: string
   readonly verified?: Verified
@@ -39,6 +41,8 @@ export interface EncodingDescription {
   readonly layout: { readonly name: string; readonly rules: Readonly<Record<string, unknown>> }
   readonly spectrum: { readonly name: string; readonly parameters: Readonly<Record<string, unknown>> }
   readonly allocation: { readonly name: string; readonly sections: readonly number[]; readonly heads: number }
+  /** Of the angles. */
+  readonly precision: AnglePrecision
   readonly compat: Compat
   readonly source: string
   readonly verified: Verified
@@ -63,6 +67,7 @@ export class Encoding {
   /** Frequency of each pair, in the order of the pairs. */
   readonly invFreq: Float64Array
   readonly attentionFactor: number
+  readonly precision: AnglePrecision
   readonly compat: Compat
   readonly source: string
   readonly verified: Verified
@@ -85,6 +90,7 @@ export class Encoding {
         pairing,
       )
     }
+    checkAllocation(allocation)
     if (layout.axes.length !== allocation.axes) {
       const message = `Encoding: the layout has axes ${layout.axes.join(', ')}, the allocation ${allocation.axes}`
       throw new MropeRangeError('ERR_MROPE_SECTIONS', message, allocation.axes)
@@ -108,6 +114,7 @@ export class Encoding {
     const { frequencyOf } = allocation
     this.invFreq = frequencyOf ? Float64Array.from(frequencyOf, (f) => spectrum.invFreq[f]) : spectrum.invFreq
     this.attentionFactor = spectrum.attentionFactor
+    this.precision = init.precision ?? 'float64'
     this.compat = init.compat ?? 'coherent'
     this.source = init.source ?? 'given by the caller'
     this.verified = init.verified ?? 'unverified'
@@ -126,8 +133,8 @@ export class Encoding {
    */
   table(positions: Positions): RotaryTable {
     if (this.spectrum.atLength) return this.atLength(positions.largest + 1).table(positions)
-    const { invFreq, attentionFactor, allocation, pairing } = this
-    return buildTable(positions, { invFreq, attentionFactor, allocation, pairing })
+    const { invFreq, attentionFactor, allocation, pairing, precision } = this
+    return buildTable(positions, { invFreq, attentionFactor, allocation, pairing, precision })
   }
 
   /** This encoding with the spectrum of a fixed length; itself where the spectrum does not depend on it. */
@@ -155,6 +162,7 @@ export class Encoding {
       layout: { name: layout.name, rules: layout.rules },
       spectrum: { name: spectrum.name, parameters: spectrum.parameters },
       allocation: { name: allocation.name, sections, heads: allocation.heads },
+      precision: this.precision,
       compat: this.compat,
       source: this.source,
       verified: this.verified,

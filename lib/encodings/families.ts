@@ -276,7 +276,7 @@ const aliases: Readonly<Record<string, string>> = {
 /** The family of a `model_type`, or undefined. */
 export function familyOf(modelType: unknown): Family | undefined {
   if (typeof modelType !== 'string') return undefined
-  const name = aliases[modelType] ?? modelType
+  const name = Object.hasOwn(aliases, modelType) ? aliases[modelType] : modelType
   return families.get(name) ?? families.get(name.replace(/_text$/, ''))
 }
 

@@ -136,6 +136,7 @@ function omniLayout(
     behind: exact ? 'block' : 'last-piece',
     // Index + delta, where 4.57 counts delta from the largest id and not from the last one.
     decode: compat === 'transformers@4.57' ? 'largest' : decodeRules[compat],
+    delta: compat === 'transformers@4.57' ? 'width' : 'tokens',
     paddingId: exact || sorted ? 0 : 1,
     float32: sorted && !exact,
   })

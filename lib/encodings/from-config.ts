@@ -1,5 +1,5 @@
 import { MropeRangeError, show } from '../errors.js'
-import { type Compat, readCompat } from './compat.js'
+import { type Compat, compatPrecision, readCompat } from './compat.js'
 import { Encoding } from './encoding.js'
 import { type Family, familyAllocation, familyNames, familyOf, llamaLike } from './families.js'
 import { familyLayout } from './family-layouts.js'
@@ -32,6 +32,9 @@ export function encodingFromConfig(config: unknown, options: ConfigOptions = {})
   const family = resolveFamily(model, text, options.family, warnings)
   const rope = readRopeParameters(text, options.layerType)
   checkInterleaved(rope, family)
+  if (options.layerType !== undefined && !rope.byLayerType && typeof family.base === 'number') {
+    warnings.push(`layerType ${show(options.layerType)} is not used: all layers have the same rotary parameters`)
+  }
   const headDim = headDimOf(text, family, warnings)
   const rotaryDim = rotaryDimOf(headDim, rope, family, options.layerType)
   const sections = sectionsOf(rope, family, headDim, rotaryDim, warnings)
@@ -47,9 +50,11 @@ export function encodingFromConfig(config: unknown, options: ConfigOptions = {})
       headDim,
       rotaryDim,
       yarnRange: compat === 'vllm' && mrope ? 'vllm' : 'original',
+      precision: compatPrecision(compat),
     }),
     allocation: familyAllocation(family.allocation, sections, rotaryDim / 2, compat === 'ggml'),
     pairing: family.pairing,
+    precision: compatPrecision(compat),
     compat,
     source: family.source,
     verified: family.verified,
@@ -106,6 +111,7 @@ function headDimOf(text: Json, family: Family, warnings: string[]): number {
 }
 
 function rotaryDimOf(headDim: number, rope: RopeParameters, family: Family, layerType?: string): number {
+  if (rope.rotaryDim !== undefined) return evenDim(rope.rotaryDim, headDim, `rotary_dim ${show(rope.rotaryDim)}`)
   const partial = rope.partialRotaryFactor ?? perLayer(family.partialRotaryFactor ?? 1, layerType)
   if (!(partial > 0 && partial <= 1)) {
     const message = `config: partial_rotary_factor is above 0 and at most 1, got ${show(partial)}`
@@ -113,11 +119,13 @@ function rotaryDimOf(headDim: number, rope: RopeParameters, family: Family, laye
   }
   // Proportional spectra turn pairs of the whole head, some of them with frequency zero.
   const rotaryDim = rope.ropeType === 'proportional' ? headDim : Math.trunc(headDim * partial)
-  if (rotaryDim % 2 !== 0 || rotaryDim === 0) {
-    const message = `config: the rotary dimension is even, got ${rotaryDim} (head_dim ${headDim} × ${partial})`
-    throw new MropeRangeError('ERR_MROPE_CONFIG', message, rotaryDim)
-  }
-  return rotaryDim
+  return evenDim(rotaryDim, headDim, `head_dim ${headDim} × ${partial}`)
+}
+
+function evenDim(rotaryDim: number, headDim: number, from: string): number {
+  if (Number.isSafeInteger(rotaryDim) && rotaryDim % 2 === 0 && rotaryDim > 0 && rotaryDim <= headDim) return rotaryDim
+  const message = `config: the rotary dimension is even and from 2 to head_dim ${headDim}, got ${rotaryDim} (${from})`
+  throw new MropeRangeError('ERR_MROPE_CONFIG', message, rotaryDim)
 }
 
 /** Numbers of pairs; old HunYuan configurations give them as fractions of half the head. */
@@ -128,6 +136,10 @@ function sectionsOf(
   rotaryDim: number,
   warnings: string[],
 ): readonly number[] {
+  if (rope.temporalPairs !== undefined && family.allocation === 'spatialFirst') {
+    return withTemporalPairs(rope.temporalPairs, rope.sections, rotaryDim / 2)
+  }
+  if (rope.temporalPairs !== undefined) warnings.push(`freq_allocation is not used by ${family.name}`)
   if (family.allocation === 'single') {
     if (rope.sections) warnings.push(`mrope_section is not used by ${family.name}, which has one axis`)
     return [rotaryDim / 2]
@@ -139,6 +151,17 @@ function sectionsOf(
   }
   const fractions = rope.sections.every((section) => section > 0 && section < 1)
   return fractions ? rope.sections.map((section) => (section * headDim) / 2) : rope.sections
+}
+
+/** Ernie checkpoints say only how many pairs turn with time; rows and columns share the others. */
+function withTemporalPairs(t: number, sections: readonly number[] | undefined, pairs: number): readonly number[] {
+  const spatial = (pairs - t) / 2
+  const derived = [spatial, spatial, t]
+  if (sections && sections.join() !== derived.join()) {
+    const message = `config: freq_allocation ${t} makes sections [${derived}], mrope_section is ${show(sections)}`
+    throw new MropeRangeError('ERR_MROPE_CONFIG', message, sections)
+  }
+  return derived
 }
 
 function layoutNumbers(model: Json, sections: readonly number[], family: Family, warnings: string[]) {
@@ -164,7 +187,8 @@ function layoutNumbers(model: Json, sections: readonly number[], family: Family,
 }
 
 function perLayer(value: number | { readonly [layerType: string]: number }, layerType = 'full_attention'): number {
-  return typeof value === 'number' ? value : (value[layerType] ?? value.full_attention)
+  if (typeof value === 'number') return value
+  return Object.hasOwn(value, layerType) ? value[layerType] : value.full_attention
 }
 
 export type { Compat }

@@ -1,3 +1,4 @@
+import { MropeTypeError, show } from '../errors.js'
 import type { Encoding } from './encoding.js'
 import { type ConfigOptions, encodingFromConfig } from './from-config.js'
 
@@ -17,6 +18,10 @@ export interface NamedOptions extends Pick<ConfigOptions, 'compat'> {
 
 function named(modelType: string, defaults: NamedOptions): (options?: NamedOptions) => Encoding {
   return (options = {}) => {
+    if (typeof options !== 'object' || options === null) {
+      const message = `encodings: options is an object, got ${show(options)}`
+      throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, options)
+    }
     const { headDim, base, sections, partialRotaryFactor, rope, idsPerSecond, compat } = { ...defaults, ...options }
     const perSecond =
       modelType === 'qwen2_5_vl'
@@ -25,7 +30,7 @@ function named(modelType: string, defaults: NamedOptions): (options?: NamedOptio
     const parameters = {
       rope_theta: base,
       ...(sections ? { mrope_section: sections } : {}),
-      ...(partialRotaryFactor ? { partial_rotary_factor: partialRotaryFactor } : {}),
+      ...(partialRotaryFactor !== undefined ? { partial_rotary_factor: partialRotaryFactor } : {}),
       ...rope,
     }
     const config = { model_type: modelType, head_dim: headDim, rope_parameters: parameters, ...perSecond }

@@ -7,7 +7,11 @@ export interface RopeParameters {
   readonly base?: number
   readonly partialRotaryFactor?: number
   readonly sections?: readonly number[]
+  /** Pairs of the time axis, where only they are given (Ernie `freq_allocation`). */
+  readonly temporalPairs?: number
   readonly interleaved?: boolean
+  /** Rotary dimension in channels, where it is given so (GPT-J). */
+  readonly rotaryDim?: number
   readonly factor?: number
   readonly alpha?: number
   readonly originalMaxPositions?: number
@@ -22,6 +26,8 @@ export interface RopeParameters {
   readonly longFactor?: readonly number[]
   readonly lowFreqFactor?: number
   readonly highFreqFactor?: number
+  /** Whether the layer type made a difference. */
+  readonly byLayerType: boolean
   readonly warnings: readonly string[]
 }
 
@@ -33,7 +39,15 @@ const common = [
   'mrope_section',
   'xdrope_section',
   'mrope_interleaved',
+  'interleaved',
+  'freq_allocation',
 ]
+/** Keys beside the rotary object that are read. */
+const outside = [
+  ...'rope_parameters rope_scaling rope_theta rotary_emb_base partial_rotary_factor rotary_pct rotary_dim'.split(' '),
+  ...'rope_local_base_freq mrope_section xdrope_section freq_allocation rope_3d'.split(' '),
+]
+const rotaryKey = /(^|_)[mxd]*rope(_|$)|(^|_)rotary(_|$)/
 const yarnKeys =
   'factor original_max_position_embeddings beta_fast beta_slow mscale mscale_all_dim truncate attention_factor'
 
@@ -50,7 +64,12 @@ const keysOfType: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Names that mean a rope type of the list: legacy ones, and those that only say that there are sections. */
-const aliasesOfType: Readonly<Record<string, string>> = { mrope: 'default', su: 'longrope', xdrope: 'dynamic' }
+const aliasesOfType: Readonly<Record<string, string>> = {
+  mrope: 'default',
+  ernie_3d: 'default',
+  su: 'longrope',
+  xdrope: 'dynamic',
+}
 
 /**
  * Reads `rope_parameters` (transformers 5) or `rope_scaling` with `rope_theta` (published checkpoints).
@@ -76,20 +95,25 @@ export function readRopeParameters(config: Json, layerType?: string): RopeParame
     }
     return inner
   }
-  const localBase = layerType === 'sliding_attention' ? numberAt(config, 'rope_local_base_freq') : undefined
-  if (localBase !== undefined && !isNested(config)) return { ropeType: 'default', base: localBase, warnings }
-  const sections = numbersAt(rope, 'mrope_section', place)
-  const oldSections = numbersAt(rope, 'xdrope_section', place)
-  if (sections && oldSections && sections.join() !== oldSections.join()) {
-    const message = `${place}: mrope_section ${show(sections)} and xdrope_section ${show(oldSections)} differ`
-    throw new MropeRangeError('ERR_MROPE_CONFIG', message, oldSections)
+  const nested = isNested(config)
+  const localBase = nested ? undefined : numberAt(config, 'rope_local_base_freq')
+  if (localBase !== undefined && layerType === 'sliding_attention') {
+    return { ropeType: 'default', base: localBase, byLayerType: true, warnings }
+  }
+  if (localBase !== undefined && layerType === undefined) {
+    warnings.push(`rope_local_base_freq ${localBase} is for sliding_attention layers; choose them with layerType`)
+  }
+  for (const key of Object.keys(config)) {
+    if (rotaryKey.test(key) && !outside.includes(key)) warnings.push(`config.${key} is unknown and not used`)
   }
   const parameters: RopeParameters = {
     ropeType,
     base: both('rope_theta', 'rotary_emb_base'),
     partialRotaryFactor: both('partial_rotary_factor', 'rotary_pct'),
-    sections: sections ?? oldSections,
-    interleaved: booleanAt(rope, 'mrope_interleaved', place),
+    sections: sectionsIn(config, rope, place),
+    temporalPairs: both('freq_allocation'),
+    interleaved: agreed(rope, place, ['mrope_interleaved', 'interleaved'], booleanAt),
+    rotaryDim: numberAt(config, 'rotary_dim'),
     factor: inside('factor'),
     alpha: inside('alpha'),
     originalMaxPositions:
@@ -107,6 +131,7 @@ export function readRopeParameters(config: Json, layerType?: string): RopeParame
     longFactor: numbersAt(rope, 'long_factor', place),
     lowFreqFactor: inside('low_freq_factor'),
     highFreqFactor: inside('high_freq_factor'),
+    byLayerType: nested || (localBase !== undefined && layerType === 'full_attention'),
     warnings,
   }
   warnAboutLengths(parameters, warnings)
@@ -117,19 +142,15 @@ function ropeObject(config: Json, layerType: string | undefined, warnings: strin
   const forms = ['rope_parameters', 'rope_scaling'].filter((key) => config[key] !== undefined && config[key] !== null)
   const [first, second] = forms
   if (first && second) {
-    const [a, b] = [asObject(config[first], first), asObject(config[second], second)]
-    const contradiction = Object.keys(a).find((key) => key in b && JSON.stringify(a[key]) !== JSON.stringify(b[key]))
-    if (contradiction !== undefined && contradiction !== 'type') {
-      const message = `config: rope_parameters.${contradiction} is ${show(a[contradiction])}, rope_scaling says ${show(b[contradiction])}`
-      throw new MropeRangeError('ERR_MROPE_CONFIG', message, b[contradiction])
-    }
-    warnings.push('config has both rope_parameters and rope_scaling; they agree, rope_parameters is used')
+    checkForms(asObject(config[first], first), asObject(config[second], second))
+    warnings.push('config has both rope_parameters and rope_scaling; only rope_parameters is read')
   }
   if (!first) return { rope: {}, place: 'config' }
   const whole = asObject(config[first], `config.${first}`)
   if (!isNested(config)) return { rope: whole, place: `config.${first}` }
   const types = Object.keys(whole).filter((key) => isObject(whole[key]) || whole[key] === null)
-  const chosen = layerType ?? (types.includes('full_attention') ? 'full_attention' : types[0])
+  const turning = types.filter((type) => whole[type] !== null)
+  const chosen = layerType ?? (turning.includes('full_attention') ? 'full_attention' : (turning[0] ?? types[0]))
   if (!types.includes(chosen)) {
     const message = `config.${first} has layer types ${types.join(', ')}, got ${show(layerType)}`
     throw new MropeRangeError('ERR_MROPE_CONFIG', message, layerType)
@@ -149,6 +170,45 @@ function ropeObject(config: Json, layerType: string | undefined, warnings: strin
   if ('truncate' in rope)
     warnings.push(`${chosen}.truncate is used here; transformers 5.18 ignores it inside a layer type`)
   return { rope, place: `config.${first}.${chosen}` }
+}
+
+/** Both forms at once must not say two things. */
+function checkForms(parameters: Json, scaling: Json): void {
+  const differ = (key: string, a: unknown, b: unknown): MropeRangeError => {
+    const message = `config: rope_parameters.${key} is ${show(a)}, rope_scaling says ${show(b)}`
+    return new MropeRangeError('ERR_MROPE_CONFIG', message, b)
+  }
+  for (const key of Object.keys(parameters)) {
+    if (key === 'type' || key === 'rope_type' || !Object.hasOwn(scaling, key)) continue
+    if (JSON.stringify(parameters[key]) !== JSON.stringify(scaling[key])) {
+      throw differ(key, parameters[key], scaling[key])
+    }
+  }
+  if (Object.values(parameters).some(isObject) || Object.values(scaling).some(isObject)) return
+  const types = [typeOf(parameters, 'config.rope_parameters'), typeOf(scaling, 'config.rope_scaling')]
+  if (types[0] !== types[1]) throw differ('rope_type', types[0], types[1])
+}
+
+/** One value under several names: the first that is given, and the others must agree. */
+function agreed<T>(
+  object: Json,
+  place: string,
+  names: readonly string[],
+  read: (object: Json, key: string, place: string) => T | undefined,
+): T | undefined {
+  const given = names.map((name) => ({ name, value: read(object, name, place) })).filter((x) => x.value !== undefined)
+  for (const { name, value } of given) {
+    if (JSON.stringify(value) === JSON.stringify(given[0].value)) continue
+    const message = `${place}: ${given[0].name} ${show(given[0].value)} and ${name} ${show(value)} differ`
+    throw new MropeRangeError('ERR_MROPE_CONFIG', message, value)
+  }
+  return given[0]?.value
+}
+
+/** `mrope_section`, which old HunYuan configurations call `xdrope_section` and may have beside the rotary object. */
+function sectionsIn(config: Json, rope: Json, place: string): readonly number[] | undefined {
+  const names = ['mrope_section', 'xdrope_section']
+  return agreed(rope, place, names, numbersAt) ?? agreed(config, 'config', names, numbersAt)
 }
 
 /** One entry for each layer type, instead of one for all layers. */

@@ -9,11 +9,28 @@ export interface Geometry {
   readonly rotaryDim: number
   /** vLLM takes YaRN's correction range from four times the original length, for M-RoPE only. */
   readonly yarnRange: 'original' | 'vllm'
+  /** `float32` makes the frequencies as the buffers of transformers are made. */
+  readonly precision: 'float64' | 'float32'
 }
 
 /** The spectrum of a rope type, with every number explicit. @throws MropeRangeError ERR_MROPE_CONFIG for missing ones */
-export function spectrumFromConfig(rope: RopeParameters, { base, headDim, rotaryDim, yarnRange }: Geometry): Spectrum {
-  const geometric = { base, dim: rotaryDim }
+export function spectrumFromConfig(rope: RopeParameters, geometry: Geometry): Spectrum {
+  const scaled = scaledSpectrum(rope, geometry)
+  return geometry.precision === 'float32' ? roundSpectrum(scaled) : scaled
+}
+
+/** The last step to float32, behind the scaling. */
+function roundSpectrum(spectrum: Spectrum): Spectrum {
+  const { atLength } = spectrum
+  return {
+    ...spectrum,
+    invFreq: spectrum.invFreq.map(Math.fround),
+    ...(atLength ? { atLength: (length: number) => roundSpectrum(atLength(length)) } : {}),
+  }
+}
+
+function scaledSpectrum(rope: RopeParameters, { base, headDim, rotaryDim, yarnRange, precision }: Geometry): Spectrum {
+  const geometric = { base, dim: rotaryDim, precision }
   const need = <T>(value: T | undefined, key: string): T => {
     if (value !== undefined) return value
     throw new MropeRangeError(
@@ -72,6 +89,7 @@ export function spectrumFromConfig(rope: RopeParameters, { base, headDim, rotary
         headDim,
         partialRotaryFactor: rope.partialRotaryFactor ?? 1,
         factor: rope.factor,
+        precision,
       })
     default:
       return spectra.default(geometric)

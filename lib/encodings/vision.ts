@@ -1,7 +1,7 @@
 import { allocations } from '../allocations/index.js'
 import { MropeRangeError, show } from '../errors.js'
 import { defineLayout } from '../layouts/layout.js'
-import { frameCuSeqlens, type PatchGrids, patchPositions, windowOrder } from '../layouts/patches.js'
+import { checkSide, frameCuSeqlens, type PatchGrids, patchPositions, windowOrder } from '../layouts/patches.js'
 import { Positions } from '../layouts/positions.js'
 import type { RotaryTable } from '../rotary/table.js'
 import { spectra } from '../spectra/index.js'
@@ -31,6 +31,8 @@ export class VisionEncoding {
 
   constructor(init: VisionEncodingInit) {
     const { name, headDim, base, merge, windowSide } = init
+    checkSide(merge, 'merge')
+    if (windowSide !== undefined) checkSide(windowSide, 'windowSide')
     this.merge = merge
     this.windowSide = windowSide
     this.encoding = new Encoding({
@@ -43,7 +45,7 @@ export class VisionEncoding {
         place: {},
       }),
       spectrum: spectra.axial({ base, headDim }),
-      allocation: allocations.axial(headDim / 2),
+      allocation: allocations.axial(Math.trunc(headDim / 2)),
       pairing: 'half-split',
       source: init.source,
       verified: 'run',
@@ -124,7 +126,7 @@ const towers: Readonly<Record<string, { readonly windows?: true; readonly merge?
 export function visionEncodingFromConfig(config: unknown): VisionEncoding {
   const whole = asObject(config, 'config')
   const model = isObject(whole.thinker_config) ? whole.thinker_config : whole
-  const modelType = String(model.model_type)
+  const modelType = typeof model.model_type === 'string' ? model.model_type : ''
   const tower = Object.hasOwn(towers, modelType) ? towers[modelType] : undefined
   if (!tower || !isObject(model.vision_config)) {
     const message = `visionEncodingFromConfig: no rotary vision tower is known for model_type ${show(model.model_type)}`

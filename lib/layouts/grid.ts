@@ -2,7 +2,7 @@ import { MropeRangeError } from '../errors.js'
 import type { Grid, ImageSegment, VideoSegment } from '../sequence/segment.js'
 import type { Sequence } from '../sequence/sequence.js'
 import { type DecodeRule, type DeltaRule, defineLayout, type Layout, type Place, placeText } from './layout.js'
-import { frameId, type TimeRule } from './time.js'
+import { checkTimeRule, frameId, type TimeRule } from './time.js'
 
 /**
  * How a cell (frame, row, column) of a block becomes ids: one matrix, for M-RoPE the identity.
@@ -67,6 +67,7 @@ const byIndex: TimeRule = { by: 'index', stride: 1 }
 export function gridLayout(options: GridLayoutOptions): Layout {
   const { name, axes = ['t', 'h', 'w'], map = offsetMap, time = byIndex, next = 'all', framePerBlock = false } = options
   const used = options.usedAxes ?? axes.length
+  checkTimeRule(time, name)
   const place = placeGrid(map, time, next)
   const text: Place<{ kind: 'text' | 'audio'; length: number }> =
     used === axes.length
@@ -89,6 +90,7 @@ export function gridLayout(options: GridLayoutOptions): Layout {
     delta: options.delta,
     paddingId: options.paddingId,
     float32: options.float32,
+    usedAxes: used,
     ...(options.generates ? { upcoming: generatedImages } : {}),
   })
 }

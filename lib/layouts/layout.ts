@@ -46,6 +46,8 @@ export interface LayoutDefinition {
   readonly paddingId?: number
   /** Round every id to float32, as code that keeps them in float32 does. */
   readonly float32?: boolean
+  /** Axes behind these are 0 for every token, generated ones too. Default: none. */
+  readonly usedAxes?: number
   /** Ids of images still to be generated, and the id behind them. */
   readonly upcoming?: (sequence: Sequence, next: number) => { table: Float64Array; next: number }
 }
@@ -74,6 +76,7 @@ export function defineLayout(definition: LayoutDefinition): Layout {
         }
         const at: Placement = { ids, stride, offset: sequence.padding + index, next, index, block }
         next = put(segment, at)
+        if (!(next <= Number.MAX_SAFE_INTEGER)) throw tooFar(name, segment, index, next)
         const length = tokensOf(segment)
         if (float32) {
           next = Math.fround(next)
@@ -102,13 +105,19 @@ function finish(definition: LayoutDefinition, sequence: Sequence, ids: Float64Ar
   const plain = new Positions({ axes, ids, next, delta: 0, padding })
   const upcoming = definition.upcoming?.(sequence, next) ?? { table: new Float64Array(), next }
   const behind = plain.largest + 1
+  const step = axes.map((_, a) => (a < (definition.usedAxes ?? axes.length) ? 1 : 0))
   const first =
     decode === 'last-column' && plain.length > 0
-      ? plain.at(plain.length - 1).map((id) => id + 1)
-      : axes.map(() => (decode === 'largest' ? behind : upcoming.next))
-  const continuation: Continuation = { table: upcoming.table, first }
+      ? plain.at(plain.length - 1).map((id, a) => id + step[a])
+      : step.map((used) => used * (decode === 'largest' ? behind : upcoming.next))
+  const continuation: Continuation = { table: upcoming.table, first, step }
   const missing = { tokens: behind - length, width: behind - length - padding, zero: 0 }[delta]
   return new Positions({ axes, ids, next, delta: missing, padding, continuation })
+}
+
+function tooFar(name: string, segment: Segment, index: number, next: number): MropeRangeError {
+  const message = `layout ${name}: the ${segment.kind} segment at token ${index} ends at id ${next}, above 2^53`
+  return new MropeRangeError('ERR_MROPE_POSITION_RANGE', message, next)
 }
 
 function roundIds({ ids, stride, offset }: Placement, length: number, axes: number): void {

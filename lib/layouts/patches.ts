@@ -1,5 +1,5 @@
 import { MropeRangeError, show } from '../errors.js'
-import { checkGrid, type Grid } from '../sequence/segment.js'
+import { cells, checkGrid, type Grid, maxTokens } from '../sequence/segment.js'
 import { Positions } from './positions.js'
 
 /** Raw grids of a vision tower, in patches. */
@@ -57,6 +57,7 @@ export interface WindowOrder {
  * @param side rows and columns of a window, in merged cells: window size / merge / patch size
  */
 export function windowOrder(grids: PatchGrids, merge: number, side: number): WindowOrder {
+  checkSide(side, 'window side')
   const index: number[] = []
   const borders = [0]
   let first = 0
@@ -79,10 +80,12 @@ export function windowOrder(grids: PatchGrids, merge: number, side: number): Win
 }
 
 function checkPatchGrids(grids: PatchGrids, merge: number): Grid[] {
+  checkSide(merge, 'merge')
   if (!Array.isArray(grids)) {
     throw new MropeRangeError('ERR_MROPE_GRID', `vision grids: expected a list of [t, h, w], got ${show(grids)}`, grids)
   }
-  return grids.map((value, i) => {
+  let patches = 0
+  return Array.from(grids, (value, i) => {
     const grid = checkGrid(value, `vision grid ${i}`)
     if (grid[1] % merge !== 0 || grid[2] % merge !== 0) {
       throw new MropeRangeError(
@@ -91,6 +94,17 @@ function checkPatchGrids(grids: PatchGrids, merge: number): Grid[] {
         grid,
       )
     }
+    patches += cells(grid)
+    if (patches > maxTokens) {
+      const message = `vision grid ${i}: [${grid}] makes ${patches} patches, more than ${maxTokens}`
+      throw new MropeRangeError('ERR_MROPE_GRID', message, grid)
+    }
     return grid
   })
+}
+
+/** Patches of a merge block, or cells of a window, along one side. @throws MropeRangeError ERR_MROPE_CONFIG */
+export function checkSide(value: number, name: string): void {
+  if (Number.isSafeInteger(value) && value > 0) return
+  throw new MropeRangeError('ERR_MROPE_CONFIG', `vision: ${name} is a positive integer, got ${show(value)}`, value)
 }

@@ -1,3 +1,4 @@
+import { MropeRangeError, show } from '../errors.js'
 import { tokensOf } from '../sequence/segment.js'
 import { defineLayout, type Layout, type Place, placeText } from './layout.js'
 
@@ -9,6 +10,10 @@ import { defineLayout, type Layout, type Place, placeText } from './layout.js'
  *     axes (p) w h i        2×3 image at index 4:   w 0 1 2 3 0 1 2 3   h 0 0 0 0 1 1 1 1   i 0 …   p 4 … 11
  */
 export function plainIndexLayout(options: { readonly name: string; readonly axes: 3 | 4 }): Layout {
+  if (options.axes !== 3 && options.axes !== 4) {
+    const message = `layout ${options.name}: 3 or 4 axes, got ${show(options.axes)}`
+    throw new MropeRangeError('ERR_MROPE_SECTIONS', message, options.axes)
+  }
   const axes = options.axes === 4 ? ['p', 'w', 'h', 'i'] : ['w', 'h', 'i']
   const plain: Place = (segment, at) => placeText({ kind: 'text', length: tokensOf(segment) }, at)
   const first = axes.length - 3

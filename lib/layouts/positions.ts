@@ -1,11 +1,14 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { maxTokens } from '../sequence/segment.js'
 
-/** How positions go on behind the prompt: first the rows of a table, where a layout has one, then +1 on every axis. */
+/** How positions go on behind the prompt: first the rows of a table, where a layout has one, then one step a token on every axis. */
 export interface Continuation {
   /** Ids of the first generated tokens, planar `(axes × steps)`. Empty for all but image generation. */
   readonly table: Float64Array
   /** Id on each axis of the first token behind the table. */
   readonly first: readonly number[]
+  /** What each axis gains with every token: 1, or 0 on an axis that is not used. */
+  readonly step: readonly number[]
 }
 
 export interface PositionsInit {
@@ -43,7 +46,11 @@ export class Positions {
     this.padding = padding
     this.next = next
     this.delta = delta
-    this.#continuation = continuation ?? { table: new Float64Array(), first: axes.map(() => next) }
+    this.#continuation = continuation ?? {
+      table: new Float64Array(),
+      first: axes.map(() => next),
+      step: axes.map(() => 1),
+    }
   }
 
   /**
@@ -58,8 +65,13 @@ export class Positions {
     readonly next?: number
     readonly delta?: number
   }): Positions {
-    const { axes, ids, padding = 0 } = init
-    if (!Array.isArray(axes) || axes.length === 0 || new Set(axes).size !== axes.length) {
+    const { axes, ids, padding = 0 } = init ?? {}
+    if (
+      !Array.isArray(axes) ||
+      axes.length === 0 ||
+      new Set(axes).size !== axes.length ||
+      !axes.every((axis) => typeof axis === 'string')
+    ) {
       const message = `Positions.from: axes is a list of different names, got ${show(axes)}`
       throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, axes)
     }
@@ -67,9 +79,10 @@ export class Positions {
       const message = `Positions.from: ${axes.length} axes need ${axes.length} lists of ids, got ${show(ids)}`
       throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, ids)
     }
-    const length = ids[0].length
+    const lists = axes.map((axis, a) => numbersOf(ids[a], axis))
+    const length = lists[0].length
     const planar = new Float64Array(axes.length * length)
-    ids.forEach((list, a) => {
+    lists.forEach((list, a) => {
       if (list.length !== length) {
         const message = `Positions.from: axis ${axes[a]} has ${list.length} ids, axis ${axes[0]} ${length}`
         throw new MropeRangeError('ERR_MROPE_SHAPE', message, list.length)
@@ -84,6 +97,11 @@ export class Positions {
     if (!Number.isSafeInteger(padding) || padding < 0 || padding > length) {
       const message = `Positions.from: padding is from 0 to ${length}, got ${show(padding)}`
       throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, padding)
+    }
+    for (const name of ['next', 'delta'] as const) {
+      if (init[name] === undefined || Number.isFinite(init[name])) continue
+      const message = `Positions.from: ${name} is a finite number, got ${show(init[name])}`
+      throw new MropeRangeError('ERR_MROPE_POSITION', message, init[name])
     }
     const largest = largestId(planar, axes.length, padding)
     const next = init.next ?? largest + 1
@@ -136,14 +154,18 @@ export class Positions {
         )
       }
     }
-    const { table, first } = this.#continuation
+    if (count > maxTokens) {
+      const message = `Positions.decode: ${count} tokens at once, more than ${maxTokens}`
+      throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, count)
+    }
+    const { table, first, step } = this.#continuation
     const axes = this.axes.length
     const steps = table.length / axes
     const ids = new Float64Array(axes * count)
     for (let a = 0; a < axes; a++) {
       for (let i = 0; i < count; i++) {
-        const step = start + i
-        ids[a * count + i] = step < steps ? table[a * steps + step] : first[a] + (step - steps)
+        const n = start + i
+        ids[a * count + i] = n < steps ? table[a * steps + n] : first[a] + step[a] * (n - steps)
       }
     }
     return new Positions({
@@ -153,7 +175,8 @@ export class Positions {
       delta: this.delta,
       continuation: {
         table: remaining(table, axes, start + count),
-        first: first.map((id) => id + Math.max(0, start + count - steps)),
+        first: first.map((id, a) => id + step[a] * Math.max(0, start + count - steps)),
+        step,
       },
     })
   }
@@ -163,6 +186,17 @@ export class Positions {
     checkRange(token, token + 1, this.length)
     return this.axes.map((_, a) => this.ids[a * this.length + token])
   }
+}
+
+function numbersOf(list: unknown, axis: string): ArrayLike<number> {
+  if ((Array.isArray(list) || ArrayBuffer.isView(list)) && 'length' in list) {
+    const bad = Array.prototype.findIndex.call(list, (id) => typeof id !== 'number')
+    if (bad < 0) return list as ArrayLike<number>
+    const message = `Positions.from: id ${bad} on axis ${axis} is a number, got ${show(list[bad])}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, list[bad])
+  }
+  const message = `Positions.from: the ids of axis ${axis} are a list of numbers, got ${show(list)}`
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, list)
 }
 
 function largestId(ids: Float64Array, axes: number, padding: number): number {

@@ -1,8 +1,8 @@
-import { MropeRangeError } from '../errors.js'
+import { MropeRangeError, show } from '../errors.js'
 import { type AudioVideoSegment, cells } from '../sequence/segment.js'
 import { type BlockMap, offsetMap, placeGrid } from './grid.js'
-import { type DecodeRule, defineLayout, type Layout, placeText } from './layout.js'
-import { frameId, type TimeRule } from './time.js'
+import { type DecodeRule, type DeltaRule, defineLayout, type Layout, placeText } from './layout.js'
+import { checkTimeRule, frameId, type TimeRule } from './time.js'
 
 /**
  * How a video and its sound are merged into one run of tokens.
@@ -19,6 +19,7 @@ export interface TimelineLayoutOptions {
   /** Id behind a video with sound: behind the largest of the whole block, or of the last piece that was appended. */
   readonly behind: 'block' | 'last-piece'
   readonly decode?: DecodeRule
+  readonly delta?: DeltaRule
   readonly paddingId?: number
   readonly float32?: boolean
 }
@@ -35,6 +36,11 @@ interface Stream {
  */
 export function timelineLayout(options: TimelineLayoutOptions): Layout {
   const { name, time, merge, markers, behind } = options
+  checkTimeRule(time, name)
+  if (merge.by === 'chunks' && !(Number.isSafeInteger(merge.ids) && merge.ids > 0)) {
+    const message = `layout ${name}: a chunk is a positive number of whole ids, got ${show(merge.ids)}`
+    throw new MropeRangeError('ERR_MROPE_CONFIG', message, merge.ids)
+  }
   const map: BlockMap = offsetMap
   const place = placeGrid(map, time, 'all')
   const step = markers === 'shared' ? 1 : 2
@@ -74,6 +80,7 @@ export function timelineLayout(options: TimelineLayoutOptions): Layout {
       },
     },
     decode: options.decode,
+    delta: options.delta,
     paddingId: options.paddingId,
     float32: options.float32,
   })

@@ -59,8 +59,8 @@ export type Segment = TextSegment | ImageSegment | VideoSegment | AudioSegment |
 
 export type SegmentKind = Segment['kind']
 
-/** No prompt is longer than this: token indices stay exact and arrays allocatable. */
-export const maxTokens = 2 ** 28
+/** No prompt is longer than this: tables are exact up to this id, and the ids of a prompt fit in memory. */
+export const maxTokens = 2 ** 24
 
 const markersOfAudioVideo = 4
 
@@ -108,7 +108,7 @@ export function checkSegment(value: unknown, index: number): Segment {
     throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at}: expected an object with a kind, got ${show(value)}`, value)
   }
   const segment = { ...value } as { kind: SegmentKind } & Record<string, unknown>
-  const known = Object.hasOwn(keysOf, String(segment.kind)) ? keysOf[segment.kind] : undefined
+  const known = typeof segment.kind === 'string' && Object.hasOwn(keysOf, segment.kind) ? keysOf[segment.kind] : undefined
   if (!known) {
     const kinds = Object.keys(keysOf).join(', ')
     throw new MropeTypeError(
@@ -131,6 +131,7 @@ export function checkSegment(value: unknown, index: number): Segment {
     if (segment.slices !== undefined) checked.slices = checkSlices(segment.slices, at)
   }
   checkSeconds(segment.secondsPerGrid, at)
+  if (segment.streams !== undefined) checked.streams = checkStreams(segment.streams, checked, at)
   if (segment.rowEnds !== undefined && typeof segment.rowEnds !== 'boolean') {
     throw new MropeTypeError(
       'ERR_MROPE_SEGMENT',
@@ -146,8 +147,8 @@ export function checkSegment(value: unknown, index: number): Segment {
 
 /** Three positive integers `[t, h, w]`. */
 export function checkGrid(value: unknown, at: string): Grid {
-  const grid =
-    typeof value === 'object' && value !== null && 'length' in value ? Array.from(value as number[], Number) : []
+  const list = typeof value === 'object' && value !== null && 'length' in value ? (value as ArrayLike<unknown>) : []
+  const grid = list.length === 3 ? Array.from(list, (n) => (typeof n === 'bigint' ? Number(n) : (n as number))) : []
   if (grid.length !== 3 || !grid.every((n) => Number.isSafeInteger(n) && n > 0 && n <= maxTokens)) {
     throw new MropeRangeError(
       'ERR_MROPE_GRID',
@@ -181,6 +182,22 @@ function checkCount(value: unknown, at: string): number {
     )
   }
   return value
+}
+
+/** One 0 or 1 for each token between the markers; the counts are those of the grid and of the sound. */
+function checkStreams(value: unknown, segment: Record<string, unknown>, at: string): Uint8Array {
+  const list = Array.isArray(value) || value instanceof Uint8Array ? Array.from(value as ArrayLike<unknown>) : undefined
+  if (!list?.every((stream) => stream === 0 || stream === 1)) {
+    const message = `${at}: streams is a list of 0 (video) and 1 (audio), got ${show(value)}`
+    throw new MropeTypeError('ERR_MROPE_SEGMENT', message, value)
+  }
+  const audio = list.filter((stream) => stream === 1).length
+  const video = cells(segment.grid as Grid)
+  if (audio !== segment.audioLength || list.length - audio !== video) {
+    const message = `${at}: streams has ${list.length - audio} video and ${audio} audio tokens, expected ${video} and ${segment.audioLength}`
+    throw new MropeRangeError('ERR_MROPE_SEGMENT', message, value)
+  }
+  return Uint8Array.from(list as number[])
 }
 
 function checkSeconds(value: unknown, at: string): void {

@@ -2,7 +2,7 @@ import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { splitBatch } from './processor/batch.js'
 import type { ProcessorOutput } from './processor/output.js'
 import { segmentsFromProcessor } from './processor/parse.js'
-import { checkGrid, checkSegment, type Grid, maxTokens, type Segment, type SegmentKind, tokensOf } from './segment.js'
+import { cells, checkGrid, checkSegment, type Grid, maxTokens, type Segment, type SegmentKind, tokensOf } from './segment.js'
 
 export interface SequenceOptions {
   /** Padding tokens in front of the prompt, as batches have them. They are not part of `length`. */
@@ -37,8 +37,8 @@ export class Sequence {
     this.length = segments.reduce((sum, segment) => sum + tokensOf(segment), 0)
     this.padding = padding
     this.upcoming = Object.freeze(upcoming)
-    if (this.length + padding > maxTokens) {
-      const total = this.length + padding
+    const total = this.length + padding + upcoming.reduce((sum, grid) => sum + cells(grid), 0)
+    if (total > maxTokens) {
       throw new MropeRangeError('ERR_MROPE_SEGMENT', `Sequence: ${total} tokens, more than ${maxTokens}`, total)
     }
   }
@@ -55,7 +55,11 @@ export class Sequence {
         segments,
       )
     }
-    const { padding = 0, upcoming = [] } = options
+    const { padding = 0, upcoming = [] } = options ?? {}
+    if (!Array.isArray(upcoming)) {
+      const message = `Sequence.of: upcoming is a list of grids, got ${show(upcoming)}`
+      throw new MropeTypeError('ERR_MROPE_SEGMENT', message, upcoming)
+    }
     if (!Number.isSafeInteger(padding) || padding < 0) {
       throw new MropeRangeError(
         'ERR_MROPE_SEGMENT',
@@ -64,9 +68,10 @@ export class Sequence {
       )
     }
     return new Sequence(
-      segments.map(checkSegment),
+      // Array.from, because map would leave the holes of a sparse list unchecked.
+      Array.from(segments, checkSegment),
       padding,
-      upcoming.map((grid, i) => checkGrid(grid, `upcoming ${i}`)),
+      Array.from(upcoming, (grid, i) => checkGrid(grid, `upcoming ${i}`)),
     )
   }
 
@@ -106,6 +111,9 @@ export class Sequence {
 
   /** This sequence followed by another one; padding stays in front. */
   concat(other: Sequence): Sequence {
+    if (!Array.isArray((other as Sequence | null | undefined)?.segments)) {
+      throw new MropeTypeError('ERR_MROPE_ARGUMENT', `concat: expected a Sequence, got ${show(other)}`, other)
+    }
     if (other.padding > 0) {
       throw new MropeRangeError(
         'ERR_MROPE_SEGMENT',

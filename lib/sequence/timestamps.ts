@@ -1,4 +1,4 @@
-import { MropeRangeError, show } from '../errors.js'
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 
 export interface FrameTime {
   /** Mean time of the block's first and last frame, in seconds. */
@@ -23,10 +23,15 @@ export function frameTimes(frameIndices: ArrayLike<number>, fps = 24, temporalPa
     const message = `frameTimes: temporalPatch is a positive integer, got ${show(temporalPatch)}`
     throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, temporalPatch)
   }
+  const list = Array.isArray(frameIndices) || ArrayBuffer.isView(frameIndices) ? Array.from(frameIndices) : undefined
+  if (!list?.every((index) => Number.isFinite(index))) {
+    const message = `frameTimes: frameIndices is a list of finite numbers, got ${show(frameIndices)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, frameIndices)
+  }
   const times: FrameTime[] = []
-  for (let first = 0; first < frameIndices.length; first += temporalPatch) {
-    const last = Math.min(first + temporalPatch, frameIndices.length) - 1
-    const seconds = (frameIndices[first] / fps + frameIndices[last] / fps) / 2
+  for (let first = 0; first < list.length; first += temporalPatch) {
+    const last = Math.min(first + temporalPatch, list.length) - 1
+    const seconds = (list[first] / fps + list[last] / fps) / 2
     times.push({ seconds, label: `${oneDecimal(seconds)} seconds` })
   }
   return times

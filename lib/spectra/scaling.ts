@@ -1,16 +1,17 @@
-import { MropeRangeError, show } from '../errors.js'
-import { checkPositive, type Geometric, geometric, type Spectrum, spectrum } from './spectrum.js'
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { checkOptions, checkPositive, type Geometric, geometric, type Spectrum, spectrum } from './spectrum.js'
 
 // Source of this file: transformers `modeling_rope_utils.py` (5.18), unless said.
 
 /** Plain RoPE. `_compute_default_rope_parameters` of each model. */
 export function defaultSpectrum(options: Geometric): Spectrum {
+  checkOptions(options, 'default')
   return spectrum('default', geometric(options), { ...options })
 }
 
 /** Position interpolation: the same as dividing every id by `factor`. `_compute_linear_scaling_rope_parameters`. */
 export function linearSpectrum(options: Geometric & { readonly factor: number }): Spectrum {
-  const factor = checkPositive(options.factor, 'factor')
+  const factor = checkPositive(checkOptions(options, 'linear').factor, 'factor')
   const invFreq = geometric(options).map((f) => f / factor)
   return spectrum('linear', invFreq, { ...options })
 }
@@ -20,10 +21,10 @@ export function linearSpectrum(options: Geometric & { readonly factor: number })
  * HunYuan calls the factor `alpha`. Source: vLLM `NTKScalingRotaryEmbedding`, HunYuan.
  */
 export function ntkSpectrum(options: Geometric & { readonly factor: number }): Spectrum {
-  const { base, dim } = options
+  const { base, dim, precision } = checkOptions(options, 'ntk')
   const factor = checkPositive(options.factor, 'factor')
   const scaled = scaledBase(base, dim, factor)
-  return spectrum('ntk', geometric({ base: scaled, dim }), { ...options, scaledBase: scaled })
+  return spectrum('ntk', geometric({ base: scaled, dim, precision }), { ...options, scaledBase: scaled })
 }
 
 export interface DynamicOptions extends Geometric {
@@ -34,14 +35,18 @@ export interface DynamicOptions extends Geometric {
 
 /** NTK scaling that grows with the largest position id. `_compute_dynamic_ntk_parameters`. */
 export function dynamicSpectrum(options: DynamicOptions): Spectrum {
-  const { base, dim } = options
+  const { base, dim, precision } = checkOptions(options, 'dynamic')
   const factor = checkPositive(options.factor, 'factor')
   const trained = checkPositive(options.maxPositions, 'maxPositions')
   const atLength = (length: number): Spectrum => {
     const n = Math.max(length, trained)
     const scaled = scaledBase(base, dim, (factor * n) / trained - (factor - 1))
     return {
-      ...spectrum('dynamic', geometric({ base: scaled, dim }), { ...options, length: n, scaledBase: scaled }),
+      ...spectrum('dynamic', geometric({ base: scaled, dim, precision }), {
+        ...options,
+        length: n,
+        scaledBase: scaled,
+      }),
       atLength,
     }
   }
@@ -75,7 +80,7 @@ export interface YarnOptions extends Geometric {
 
 /** YaRN: high frequencies stay, low ones are interpolated, with a ramp between. `_compute_yarn_parameters`. */
 export function yarnSpectrum(options: YarnOptions): Spectrum {
-  const { base, dim, truncate = true, mscale, mscaleAllDim } = options
+  const { base, dim, truncate = true, mscale, mscaleAllDim } = checkOptions(options, 'yarn')
   const original = checkPositive(options.originalMaxPositions ?? options.maxPositions, 'originalMaxPositions')
   const factor = checkPositive(options.factor ?? (options.maxPositions ?? original) / original, 'factor')
   const range = yarnRange({ ...options, originalMaxPositions: original })
@@ -129,7 +134,7 @@ export interface LongRopeOptions extends Geometric {
  * factor does not depend on the list. `_compute_longrope_parameters`.
  */
 export function longRopeSpectrum(options: LongRopeOptions): Spectrum {
-  const original = checkPositive(options.originalMaxPositions, 'originalMaxPositions')
+  const original = checkPositive(checkOptions(options, 'longrope').originalMaxPositions, 'originalMaxPositions')
   const factor = checkPositive(options.factor ?? (options.maxPositions ?? original) / original, 'factor')
   const plain = geometric(options)
   const lists = { short: options.shortFactor, long: options.longFactor }
@@ -158,7 +163,7 @@ export interface Llama3Options extends Geometric {
 
 /** Llama 3: scaled by wavelength, with a smooth part between. `_compute_llama3_parameters`. */
 export function llama3Spectrum(options: Llama3Options): Spectrum {
-  const factor = checkPositive(options.factor, 'factor')
+  const factor = checkPositive(checkOptions(options, 'llama3').factor, 'factor')
   const low = checkPositive(options.lowFreqFactor, 'lowFreqFactor')
   const high = checkPositive(options.highFreqFactor, 'highFreqFactor')
   const original = checkPositive(options.originalMaxPositions, 'originalMaxPositions')
@@ -175,8 +180,7 @@ export function llama3Spectrum(options: Llama3Options): Spectrum {
   return spectrum('llama3', invFreq, { ...options })
 }
 
-export interface ProportionalOptions {
-  readonly base: number
+export interface ProportionalOptions extends Pick<Geometric, 'base' | 'precision'> {
   readonly headDim: number
   readonly partialRotaryFactor: number
   readonly factor?: number
@@ -187,15 +191,20 @@ export interface ProportionalOptions {
  * Not the same as a partial rotary dimension. `_compute_proportional_rope_parameters`.
  */
 export function proportionalSpectrum(options: ProportionalOptions): Spectrum {
-  const { base, headDim, partialRotaryFactor, factor = 1 } = options
+  const { base, headDim, partialRotaryFactor, factor = 1, precision } = checkOptions(options, 'proportional')
   checkPositive(factor, 'factor')
+  if (!(checkPositive(partialRotaryFactor, 'partialRotaryFactor') <= 1)) {
+    const message = `proportional: partialRotaryFactor is at most 1, got ${show(partialRotaryFactor)}`
+    throw new MropeRangeError('ERR_MROPE_CONFIG', message, partialRotaryFactor)
+  }
   const turning = Math.floor((partialRotaryFactor * headDim) / 2)
-  const invFreq = geometric({ base, dim: headDim }).map((f, i) => (i < turning ? f / factor : 0))
+  const invFreq = geometric({ base, dim: headDim, precision }).map((f, i) => (i < turning ? f / factor : 0))
   return spectrum('proportional', invFreq, { ...options })
 }
 
 /** Vision towers: headDim/4 frequencies, `base^(−4i/headDim)`, the same list for rows and for columns. */
-export function axialSpectrum({ base, headDim }: { readonly base: number; readonly headDim: number }): Spectrum {
+export function axialSpectrum(options: Pick<Geometric, 'base' | 'precision'> & { readonly headDim: number }): Spectrum {
+  const { base, headDim, precision } = checkOptions(options, 'axial')
   if (!Number.isSafeInteger(headDim) || headDim % 4 !== 0) {
     throw new MropeRangeError(
       'ERR_MROPE_CONFIG',
@@ -203,7 +212,7 @@ export function axialSpectrum({ base, headDim }: { readonly base: number; readon
       headDim,
     )
   }
-  const one = geometric({ base, dim: headDim / 2 })
+  const one = geometric({ base, dim: headDim / 2, precision })
   const invFreq = new Float64Array(one.length * 2)
   invFreq.set(one)
   invFreq.set(one, one.length)
@@ -212,7 +221,11 @@ export function axialSpectrum({ base, headDim }: { readonly base: number; readon
 
 /** Frequencies given one by one, such as a model's own buffer. */
 export function explicitSpectrum(invFreq: ArrayLike<number>, attentionFactor = 1): Spectrum {
-  const list = Float64Array.from(invFreq)
+  if (!Array.isArray(invFreq) && !(ArrayBuffer.isView(invFreq) && 'length' in invFreq)) {
+    const message = `spectrum: the frequencies are a list of numbers, got ${show(invFreq)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, invFreq)
+  }
+  const list = Float64Array.from(invFreq, (f: unknown) => (typeof f === 'number' ? f : Number.NaN))
   const bad = list.findIndex((f) => !Number.isFinite(f))
   if (bad >= 0) {
     throw new MropeRangeError('ERR_MROPE_CONFIG', `spectrum: frequency ${bad} is ${list[bad]}`, list[bad])

@@ -27,9 +27,6 @@ export function readRows(value: unknown, name: string): Float64Array[] {
   if (dims && dims.length === 2) {
     const flat = readNumbers(data, name)
     const [rows, width] = dims
-    if (rows * width !== flat.length) {
-      throw new MropeRangeError('ERR_MROPE_SHAPE', `${name}: dims ${show(dims)} with ${flat.length} values`, dims)
-    }
     return Array.from({ length: rows }, (_, i) => flat.subarray(i * width, (i + 1) * width))
   }
   if (data.length > 0 && isList(data[0])) {
@@ -41,9 +38,10 @@ export function readRows(value: unknown, name: string): Float64Array[] {
 /** Grids `[[t, h, w], …]` or pairs `[[h, w], …]`; missing, null and empty lists are no grids. */
 export function readGrids(value: unknown, name: string, width: 2 | 3): number[][] {
   if (value === undefined || value === null) return []
-  const { data } = unwrap(value, name)
+  const { data, dims } = unwrap(value, name)
   if (data.length === 0) return []
-  const rows = isList(data[0]) ? readRows(value, name) : chunks(readNumbers(data, name), width, name)
+  const rows =
+    isList(data[0]) || dims?.length === 2 ? readRows(value, name) : chunks(readNumbers(data, name), width, name)
   return rows.map((row, i) => {
     if (row.length !== width) {
       throw new MropeRangeError('ERR_MROPE_GRID', `${name}[${i}]: expected ${width} numbers, got ${show([...row])}`, [
@@ -75,9 +73,18 @@ function unwrap(value: unknown, name: string): { data: ArrayLike<unknown>; dims?
   const inner = value as { data?: unknown; dims?: readonly number[] } | null | undefined
   const list = Array.isArray(value) || ArrayBuffer.isView(value) ? value : inner?.data
   if ((Array.isArray(list) || ArrayBuffer.isView(list)) && 'length' in list) {
-    return { data: list as ArrayLike<unknown>, dims: list === value ? undefined : inner?.dims }
+    const data = list as ArrayLike<unknown>
+    return { data, dims: list === value ? undefined : checkDims(inner?.dims, data.length, name) }
   }
   throw new MropeTypeError('ERR_MROPE_ARGUMENT', `${name}: expected a list of numbers, got ${show(value)}`, value)
+}
+
+/** Dimensions say how many values there are; tensors of some runtimes have none. */
+function checkDims(dims: unknown, length: number, name: string): readonly number[] | undefined {
+  if (dims === undefined || dims === null) return undefined
+  const whole = Array.isArray(dims) && dims.every((n) => Number.isSafeInteger(n) && n >= 0)
+  if (whole && dims.reduce((product, n) => product * n, 1) === length) return dims
+  throw new MropeRangeError('ERR_MROPE_SHAPE', `${name}: dims ${show(dims)} with ${length} values`, dims)
 }
 
 function readNumbers(data: ArrayLike<unknown>, name: string, integers = true): Float64Array {

@@ -12,7 +12,11 @@ export function splitBatch(output: ProcessorOutput | readonly ProcessorOutput[],
   checkOutput(batch)
   const ids = readRows(batch.input_ids, 'input_ids')
   if (ids.length === 1) return [batch]
-  const rules = promptRulesFromConfig(config)
+  const rules = promptRulesFromConfig(config, batch.downsample_mode ?? undefined)
+  if (rules.parser === 'generated-images') {
+    const message = 'batchFromProcessor: grids of images to be generated do not tell their row; give a list of rows'
+    throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, ids.length)
+  }
   const masks = optionalRows(batch.attention_mask, ids.length, 'attention_mask')
   const types = optionalRows(batch.mm_token_type_ids, ids.length, 'mm_token_type_ids')
   const grids = {
@@ -42,6 +46,7 @@ export function splitBatch(output: ProcessorOutput | readonly ProcessorOutput[],
       second_per_grid_ts: seconds.length > 0 ? seconds.slice(taken.video, videos) : undefined,
       audio_feature_lengths: audio.slice(taken.audio, audios),
       use_audio_in_video: batch.use_audio_in_video,
+      downsample_mode: batch.downsample_mode,
     }
     Object.assign(taken, { image: images, video: videos, audio: audios })
     return row

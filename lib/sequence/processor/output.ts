@@ -18,6 +18,8 @@ export interface ProcessorOutput {
   /** Patch grids `[h, w]` of each image crop and of each video crop (MiniCPM-V). */
   readonly target_sizes?: NestedNumbers | null
   readonly target_sizes_videos?: NestedNumbers | null
+  /** Overrides `downsample_mode` of the configuration: '16x' or '4x' (MiniCPM-V). */
+  readonly downsample_mode?: string | null
 }
 
 export function checkOutput(output: unknown): asserts output is ProcessorOutput {

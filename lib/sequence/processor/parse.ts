@@ -10,7 +10,7 @@ import { readRuns } from './runs.js'
 
 export function segmentsFromProcessor(output: ProcessorOutput, config: unknown): ParsedPrompt {
   checkOutput(output)
-  const rules = promptRulesFromConfig(config)
+  const rules = promptRulesFromConfig(config, output.downsample_mode ?? undefined)
   const ids = readRow(output.input_ids, 'input_ids')
   const padding = leftPadding(output.attention_mask, ids.length)
   const tokens = ids.subarray(padding)

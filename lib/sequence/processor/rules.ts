@@ -81,17 +81,21 @@ const aliases: Readonly<Record<string, string>> = {
 
 /**
  * Prompt rules of a model from its config.json.
+ * @param downsampleMode overrides that of the configuration for this prompt (MiniCPM-V)
  * @throws MropeTypeError ERR_MROPE_CONFIG when it is not an object, MropeRangeError ERR_MROPE_FAMILY for unknown families
  */
-export function promptRulesFromConfig(config: unknown): PromptRules {
+export function promptRulesFromConfig(config: unknown, downsampleMode?: unknown): PromptRules {
   const whole = asObject(config)
   const model = 'thinker_config' in whole ? asObject(whole.thinker_config) : whole
-  const modelType = String(model.model_type ?? whole.model_type)
-  const family = aliases[modelType] ?? modelType.replace(/_text$/, '')
-  const shape = Object.hasOwn(shapes, family) ? shapes[family] : undefined
+  const given = model.model_type ?? whole.model_type
+  const modelType = typeof given === 'string' ? given : ''
+  const family = Object.hasOwn(aliases, modelType) ? aliases[modelType] : modelType.replace(/_text$/, '')
+  // A model without another tower has prompts of text only, whatever its family.
+  const textOnly = !('vision_config' in model || 'audio_config' in model || 'image_token_id' in model)
+  const shape = Object.hasOwn(shapes, family) ? shapes[family] : textOnly ? oneBlock : undefined
   if (!shape) {
-    const message = `fromProcessor: no prompt rules for model_type ${show(model.model_type)}; declare segments with Sequence.of`
-    throw new MropeRangeError('ERR_MROPE_FAMILY', message, model.model_type)
+    const message = `fromProcessor: no prompt rules for model_type ${show(given)}; declare segments with Sequence.of`
+    throw new MropeRangeError('ERR_MROPE_FAMILY', message, given)
   }
   const vision = 'vision_config' in model ? asObject(model.vision_config) : {}
   const token = (...names: string[]): number | undefined => {
@@ -105,18 +109,19 @@ export function promptRulesFromConfig(config: unknown): PromptRules {
     }
     return undefined
   }
-  const size = (name: string, fallback: number): number => {
-    const value = vision[name] ?? model[name] ?? fallback
+  const size = (name: string, fallback: number, from: Record<string, unknown> = vision): number => {
+    const value = from[name] ?? model[name] ?? fallback
     if (!Number.isSafeInteger(value) || (value as number) < 1) {
       throw new MropeRangeError('ERR_MROPE_CONFIG', `config ${name} is a positive integer, got ${show(value)}`, value)
     }
     return value as number
   }
-  const audioWindow = 'audio_config' in model ? Number(asObject(model.audio_config).n_window ?? 50) : 50
+  const encoder = 'audio_config' in model ? asObject(model.audio_config) : {}
+  const audioWindow = shape.audio === 'qwen3-omni' ? size('n_window', 50, encoder) : 0
   const { audio, merge, temporalMerge, ...rules } = shape
   return {
     family,
-    image: token('image_token_id', 'image_token_index'),
+    image: token('image_token_id', 'image_token_index', 'im_patch_id'),
     video: token('video_token_id', 'video_token_index'),
     audio: token('audio_token_id', 'audio_token_index'),
     visionStart: token('vision_start_token_id'),
@@ -128,7 +133,7 @@ export function promptRulesFromConfig(config: unknown): PromptRules {
     sliceStart: token('slice_start_id'),
     sliceEnd: token('slice_end_id'),
     newline: token('newline_id'),
-    merge: merge ?? (shape.parser === 'canvas' ? canvasMerge(model) : size('spatial_merge_size', 2)),
+    merge: merge ?? (shape.parser === 'canvas' ? canvasMerge(downsampleMode ?? model.downsample_mode ?? '16x') : size('spatial_merge_size', 2)),
     temporalMerge: temporalMerge ? size('temporal_merge_size', 2) : 1,
     parser: 'runs',
     videoBlocks: 'one',
@@ -144,12 +149,11 @@ export function promptRulesFromConfig(config: unknown): PromptRules {
   }
 }
 
-function canvasMerge(model: Record<string, unknown>): number {
-  const mode = model.downsample_mode ?? '16x'
-  if (mode !== '16x' && mode !== '4x') {
-    throw new MropeRangeError('ERR_MROPE_CONFIG', `config.downsample_mode is '16x' or '4x', got ${show(mode)}`, mode)
-  }
-  return mode === '4x' ? 2 : 4
+/** Patches along each side of a token: the vision tower merges 4×4, or 2×2 where its window merger is skipped. */
+function canvasMerge(mode: unknown): number {
+  if (mode === '16x') return 4
+  if (mode === '4x') return 2
+  throw new MropeRangeError('ERR_MROPE_CONFIG', `downsample_mode is '16x' or '4x', got ${show(mode)}`, mode)
 }
 
 function asObject(value: unknown): Record<string, unknown> {

@@ -21,7 +21,7 @@ export function readRuns(row: PromptRow): Segment[] {
       i++
       continue
     }
-    if (opensAudioVideo(row, i)) {
+    if (opensAudioVideo(row, i, textStart)) {
       text(i - 2 - textStart)
       const block = readAudioVideo(row, i, audioIndex++)
       segments.push(block.segment)
@@ -78,8 +78,8 @@ function readAudio({ rules, audioFrames }: PromptRow, start: number, end: number
   return { kind: 'audio', length: end - start }
 }
 
-function opensAudioVideo({ kinds, tokens, rules, audioInVideo }: PromptRow, i: number): boolean {
-  if (!audioInVideo || rules.audioStart === undefined || rules.visionStart === undefined) return false
+function opensAudioVideo({ kinds, tokens, rules, audioInVideo }: PromptRow, i: number, textStart: number): boolean {
+  if (i - 2 < textStart || !audioInVideo || rules.audioStart === undefined || rules.visionStart === undefined) return false
   return kinds[i] !== tokenKind.image && tokens[i - 1] === rules.audioStart && tokens[i - 2] === rules.visionStart
 }
 
@@ -98,7 +98,7 @@ function readAudioVideo(row: PromptRow, start: number, audioIndex: number): { se
     const message = `fromProcessor: the sound of the video at token ${start} has ${audioLength} tokens, ${row.audioFrames[audioIndex]} mel frames give ${expected}`
     throw new MropeRangeError('ERR_MROPE_BLOCK', message, audioLength)
   }
-  if (end + 2 > tokens.length || kinds[end + 1] !== tokenKind.text) {
+  if (kinds[end] !== tokenKind.text || kinds[end + 1] !== tokenKind.text) {
     const message = `fromProcessor: the video with sound at token ${start} ends at ${end} without its two closing markers`
     throw new MropeRangeError('ERR_MROPE_BLOCK', message, tokens.length)
   }
