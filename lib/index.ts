@@ -1,14 +1,34 @@
 export type { Allocation } from './allocations/allocation.js'
 export { allocations } from './allocations/index.js'
+export { coherence, coherenceOf } from './analysis/coherence.js'
+export type { CoherenceOptions, PositionsCoherenceOptions } from './analysis/options.js'
+export type { BlockCoherence, Coherence } from './analysis/report.js'
+export { attend, attendSync } from './attention/attend.js'
+export type { Mask, MaskOptions } from './attention/mask.js'
+export type { AttendRequest, BiasFunction } from './attention/request.js'
+export { type SoftmaxScaleOptions, softmaxScale, softmaxScaleRules } from './attention/scale.js'
+export { Tensor, type TensorData, type TensorType } from './attention/tensor.js'
+export type { Backend, BackendName, BackendResult, BackendRotateOptions } from './backends/backend.js'
+export { type BackendStatus, listBackends, openBackend } from './backends/open.js'
 export { type Compat, compatNames } from './encodings/compat.js'
 export { Encoding, type EncodingDescription, type EncodingInit, type Verified } from './encodings/encoding.js'
 export { type ConfigOptions, encodingFromConfig } from './encodings/from-config.js'
 export { encodings, type NamedOptions } from './encodings/named.js'
 export { VisionEncoding, type VisionEncodingInit, visionEncodingFromConfig } from './encodings/vision.js'
 export * from './errors.js'
+export {
+  encodeSafetensors,
+  parseSafetensors,
+  readSafetensors,
+  type SafetensorsFile,
+  type StorableTensor,
+  type StoredTensor,
+  writeSafetensors,
+} from './io/safetensors.js'
 export { layouts } from './layouts/index.js'
 export type { Layout } from './layouts/layout.js'
 export { Positions } from './layouts/positions.js'
+export { pairingPermutation, permutePairing, type RotateOptions, rotate } from './rotary/rotate.js'
 export type { Pairing, RotaryTable } from './rotary/table.js'
 export type { ProcessorOutput } from './sequence/processor/output.js'
 export type {
@@ -24,5 +44,6 @@ export type {
 } from './sequence/segment.js'
 export { type Block, Sequence, type SequenceOptions } from './sequence/sequence.js'
 export { type FrameTime, frameTimes } from './sequence/timestamps.js'
+export { openSession, Session, type SessionAttendOptions, type SessionOptions } from './session/session.js'
 export { spectra } from './spectra/index.js'
 export type { Spectrum } from './spectra/spectrum.js'
