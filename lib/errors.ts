@@ -36,7 +36,7 @@ export abstract class MropeError extends Error {
   abstract readonly value: unknown
 
   static override [Symbol.hasInstance](candidate: unknown): boolean {
-    return candidate instanceof Error && 'code' in candidate && String(candidate.code) in errorCodes
+    return candidate instanceof Error && 'code' in candidate && Object.hasOwn(errorCodes, String(candidate.code))
   }
 }
 
@@ -69,10 +69,12 @@ export class MropeRangeError extends RangeError {
 /** A short, safe picture of any value for an error message: never throws, never long. */
 export function show(value: unknown): string {
   try {
-    if (typeof value === 'string') return value.length > 80 ? JSON.stringify(value.slice(0, 77)) + '…' : JSON.stringify(value)
+    if (typeof value === 'string')
+      return value.length > 80 ? JSON.stringify(value.slice(0, 77)) + '…' : JSON.stringify(value)
     if (typeof value === 'bigint') return `${value}n`
     if (typeof value === 'function') return 'a function'
-    if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${'length' in value ? value.length : value.byteLength})`
+    if (ArrayBuffer.isView(value))
+      return `${value.constructor.name}(${'length' in value ? value.length : value.byteLength})`
     if (Array.isArray(value)) {
       const head = value.slice(0, 8).map(show).join(', ')
       return value.length > 8 ? `[${head}, … ${value.length} entries]` : `[${head}]`

@@ -6,10 +6,17 @@ export type { BlockCoherence, Coherence } from './analysis/report.js'
 export { attend, attendSync } from './attention/attend.js'
 export type { Mask, MaskOptions } from './attention/mask.js'
 export type { AttendRequest, BiasFunction } from './attention/request.js'
-export { type SoftmaxScaleOptions, softmaxScale, softmaxScaleRules } from './attention/scale.js'
-export { Tensor, type TensorData, type TensorType } from './attention/tensor.js'
-export type { Backend, BackendName, BackendResult, BackendRotateOptions } from './backends/backend.js'
+export {
+  type Llama4Options,
+  type SoftmaxScaleOptions,
+  type SoftmaxScaleRule,
+  type SoftmaxScaleRuleName,
+  softmaxScale,
+  softmaxScaleRules,
+} from './attention/scale.js'
+export type { Backend, BackendName, BackendRotateOptions } from './backends/backend.js'
 export { type BackendStatus, listBackends, openBackend } from './backends/open.js'
+export { BackendResult } from './backends/result.js'
 export { type Compat, compatNames } from './encodings/compat.js'
 export { Encoding, type EncodingDescription, type EncodingInit, type Verified } from './encodings/encoding.js'
 export { type ConfigOptions, encodingFromConfig } from './encodings/from-config.js'
@@ -28,7 +35,7 @@ export {
 export { layouts } from './layouts/index.js'
 export type { Layout } from './layouts/layout.js'
 export { Positions } from './layouts/positions.js'
-export { pairingPermutation, permutePairing, type RotateOptions, rotate } from './rotary/rotate.js'
+export { type PermuteOptions, pairingPermutation, permutePairing, type RotateOptions, rotate } from './rotary/rotate.js'
 export type { Pairing, RotaryTable } from './rotary/table.js'
 export type { ProcessorOutput } from './sequence/processor/output.js'
 export type {
@@ -47,3 +54,4 @@ export { type FrameTime, frameTimes } from './sequence/timestamps.js'
 export { openSession, Session, type SessionAttendOptions, type SessionOptions } from './session/session.js'
 export { spectra } from './spectra/index.js'
 export type { Spectrum } from './spectra/spectrum.js'
+export { Tensor, type TensorData, type TensorType } from './tensors/tensor.js'

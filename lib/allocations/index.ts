@@ -100,7 +100,11 @@ function splitSpatial(sections: readonly number[], pairs: number): Allocation {
 /** A pattern of axes repeated over the pairs: MM-RoPE (Lumos-1) is `TTHWHWHW`, NeoMME its rows and columns in turn. */
 function repeated(pattern: readonly number[], pairs: number): Allocation {
   checkPairs(pairs, 'repeated')
-  if (!Array.isArray(pattern) || pattern.length === 0 || !pattern.every((axis) => Number.isSafeInteger(axis) && axis >= 0 && axis < 8)) {
+  if (
+    !Array.isArray(pattern) ||
+    pattern.length === 0 ||
+    !pattern.every((axis) => Number.isSafeInteger(axis) && axis >= 0 && axis < 8)
+  ) {
     throw new MropeRangeError(
       'ERR_MROPE_SECTIONS',
       `repeated: a pattern of axis numbers, got ${show(pattern)}`,

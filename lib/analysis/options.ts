@@ -1,7 +1,6 @@
-import { checkCount, checkOptions } from '../attention/check.js'
 import type { Encoding } from '../encodings/encoding.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
-import { maxTokens } from '../sequence/segment.js'
+import { checkCount, checkOptions } from '../tensors/check.js'
 
 export interface CoherenceOptions {
   /** How many text tokens will be generated behind the prompt. Default 110. */
@@ -33,6 +32,9 @@ export interface Limits {
   readonly starts: readonly (number | null)[] | null
 }
 
+/** More than any answer has; what is looked at one by one stays small. */
+const mostGenerated = 2 ** 20
+
 const common = ['generated', 'growthThreshold', 'trainedMaximum', 'intervalLimit']
 
 /** @throws MropeTypeError, MropeRangeError ERR_MROPE_ARGUMENT; ERR_MROPE_SHAPE when `starts` do not match the blocks */
@@ -44,8 +46,8 @@ export function readLimits(
 ): Limits {
   checkOptions(caller, options, [...common, own])
   const generated = checkCount(caller, 'generated', options.generated ?? 110)
-  if (generated > maxTokens) {
-    const message = `${caller}: generated must be at most ${maxTokens}, got ${generated}`
+  if (generated > mostGenerated) {
+    const message = `${caller}: generated must be at most ${mostGenerated}, got ${generated}`
     throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, generated)
   }
   const { growthThreshold = 0.25, trainedMaximum = null, intervalLimit = null, textModel = null } = options

@@ -1,4 +1,4 @@
-import type { Prompt, PromptBlock } from './prompt.js'
+import type { Prompt } from './prompt.js'
 import type { Overlap } from './report.js'
 
 /**
@@ -58,66 +58,88 @@ class CountingTree {
 
 /** How many of the sorted values are at most `limit`. */
 function upTo(sorted: Float64Array, limit: number): number {
-  let [from, to] = [0, sorted.length]
+  return firstWhere(sorted.length, (i) => sorted[i] > limit)
+}
+
+/** The first index of a list for which something is true that stays true from there on. */
+function firstWhere(length: number, isTrue: (i: number) => boolean): number {
+  let [from, to] = [0, length]
   while (from < to) {
     const middle = (from + to) >>> 1
-    if (sorted[middle] <= limit) from = middle + 1
-    else to = middle
+    if (isTrue(middle)) to = middle
+    else from = middle + 1
   }
   return from
 }
 
 /** For each block, how many text tokens, before or behind it or generated, have exactly the ids of one of its tokens. */
-export function sharedVectors(prompt: Prompt): number[] {
-  const { ids, generated, live, textTokens, generatedCount } = prompt
-  const texts = new Map<number | string, number>()
-  const count = (key: number | string): unknown => texts.set(key, (texts.get(key) ?? 0) + 1)
-  for (const token of textTokens) count(vectorKey(ids, live, token))
-  for (let i = 0; i < generatedCount; i++) count(vectorKey(generated, live, i))
-  const onlyDiagonal = [...texts.keys()].every((key) => typeof key === 'number')
-  return prompt.blocks.map((block) => {
-    const shared = new Set<number | string>()
-    for (let i = 0; i < block.tokens; i++) {
-      if (onlyDiagonal && !isDiagonal(ids, live, block.token + i)) continue
-      const key = vectorKey(ids, live, block.token + i)
-      if (texts.has(key)) shared.add(key)
+export function sharedVectors({ ids, generated, live, textTokens, textIds, blocks }: Prompt): number[] {
+  // Text normally has one id on all axes, and then its id is all there is to compare.
+  const equal = new Float64Array(textIds.length)
+  const unequal = new Map<string, number>()
+  let size = 0
+  textIds.forEach((id, i) => {
+    const [at, token] = i < textTokens.length ? [ids, textTokens[i]] : [generated, i - textTokens.length]
+    if (hasOneId(at, live, token)) equal[size++] = id
+    else unequal.set(vectorKey(at, live, token), (unequal.get(vectorKey(at, live, token)) ?? 0) + 1)
+  })
+  const text = equal.subarray(0, size).sort()
+  return blocks.map(({ token, tokens }) => {
+    const own = new Float64Array(tokens)
+    const keys = new Set<string>()
+    let count = 0
+    for (let n = token; n < token + tokens; n++) {
+      if (hasOneId(ids, live, n)) own[count++] = ids[live[0]][n]
+      else if (unequal.size > 0) keys.add(vectorKey(ids, live, n))
     }
-    let tokens = 0
-    for (const key of shared) tokens += texts.get(key) ?? 0
-    return tokens
+    let shared = 0
+    for (const key of keys) shared += unequal.get(key) ?? 0
+    forEachDifferent(own.subarray(0, count).sort(), (id) => {
+      shared += upTo(text, id) - firstWhere(text.length, (i) => text[i] >= id)
+    })
+    return shared
   })
 }
 
-function isDiagonal(ids: readonly Float64Array[], axes: readonly number[], token: number): boolean {
+function hasOneId(ids: readonly Float64Array[], axes: readonly number[], token: number): boolean {
   for (const a of axes) if (ids[a][token] !== ids[axes[0]][token]) return false
   return true
 }
 
-/** One id for all axes, as text has, is its own key. */
-function vectorKey(ids: readonly Float64Array[], axes: readonly number[], token: number): number | string {
-  return isDiagonal(ids, axes, token) ? ids[axes[0]][token] : axes.map((a) => ids[a][token]).join(' ')
+function vectorKey(ids: readonly Float64Array[], axes: readonly number[], token: number): string {
+  return axes.map((a) => ids[a][token]).join(' ')
+}
+
+function forEachDifferent(sorted: Float64Array, visit: (value: number) => void): void {
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) visit(sorted[i])
 }
 
 /** For each block and axis, the text tokens in front of the block that have one of its ids on that axis. */
 export function sharedWithEarlierText({ axes, ids, blocks, textTokens }: Prompt): Record<string, number>[] {
   const found = blocks.map((): Record<string, number> => ({}))
   axes.forEach((name, a) => {
-    const earlier = new Map<number, number>()
-    let text = 0
-    blocks.forEach((block, b) => {
-      for (; text < block.textBefore; text++) {
-        const id = ids[a][textTokens[text]]
-        earlier.set(id, (earlier.get(id) ?? 0) + 1)
-      }
-      found[b][name] = countShared(ids[a], block, earlier)
+    const text = Float64Array.from(textTokens, (token) => ids[a][token])
+    const order = byValue(text)
+    blocks.forEach(({ token, tokens, textBefore }, b) => {
+      let shared = 0
+      forEachDifferent(ids[a].slice(token, token + tokens).sort(), (id) => {
+        const from = firstWhere(order.length, (i) => text[order[i]] >= id)
+        const to = firstWhere(
+          order.length,
+          (i) => text[order[i]] > id || (text[order[i]] === id && order[i] >= textBefore),
+        )
+        shared += to - from
+      })
+      found[b][name] = shared
     })
   })
   return found
 }
 
-function countShared(ids: Float64Array, { token, tokens }: PromptBlock, earlier: ReadonlyMap<number, number>): number {
-  const own = new Set(ids.subarray(token, token + tokens))
-  let count = 0
-  for (const id of own) count += earlier.get(id) ?? 0
-  return count
+/** Indices in the order of the values, and in their own order where values are equal. */
+function byValue(values: Float64Array): Uint32Array {
+  const order = Uint32Array.from(values, (_, i) => i)
+  // Text ids of nearly every scheme rise anyway.
+  const rising = values.every((value, i) => i === 0 || values[i - 1] <= value)
+  return rising ? order : order.sort((i, j) => values[i] - values[j] || i - j)
 }

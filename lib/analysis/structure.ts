@@ -40,7 +40,7 @@ export function gridMap(ids: readonly Float64Array[], token: number, cells: Cell
         for (let w = 0; w < columns; w++, k++) {
           const found = id(a, k)
           largest = Math.max(largest, Math.abs(found))
-          deviation = Math.max(deviation, Math.abs(found - (origin[a] + byTime * t + byRow * h + byColumn * w)))
+          deviation = Math.max(deviation, Math.abs(found - origin[a] - (byTime * t + byRow * h + byColumn * w)))
         }
       }
     }

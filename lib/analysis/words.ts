@@ -49,7 +49,6 @@ function ofStructure(blocks: readonly BlockCoherence[]): string[] {
   return [
     ...group(
       blocks.filter(({ structure3D }) => structure3D && !structure3D.injective),
-      'repeat ids',
       (block) => {
         const { cells, distinct, collision } = block.structure3D!
         const pair = collision ? `: ${cellName(collision[0])} and ${cellName(collision[1])} share theirs` : ''
@@ -62,13 +61,11 @@ function ofStructure(blocks: readonly BlockCoherence[]): string[] {
     ),
     ...group(
       blocks.filter(({ structure3D }) => structure3D && !structure3D.affine),
-      'are not straight',
       (block) =>
         `In ${name(block)} equal steps in the picture are not equal steps of ids: cells are up to ${number(block.structure3D!.deviation)} ids away from a straight grid. The same distance then means different things in different places. Let ids be frame, row and column times fixed steps; where time is rounded to whole ids, keep the fractions.`,
     ),
     ...group(
       blocks.filter(({ structure3D }) => structure3D?.rank != null && structure3D.rank < structure3D.dimensions),
-      'lose directions',
       (block) => {
         const { rank, dimensions } = block.structure3D!
         return `${name(block)} has ${count(dimensions, 'direction')}, its ids have ${number(rank!)}: steps in one direction look like steps in another, and the picture is read as a line. Use a layout with an axis for time, rows and columns, such as M-RoPE.`
@@ -86,10 +83,12 @@ function ofGrowth({ blocks, growthThreshold, visualGrowth }: Judged): string[] {
   if (fast.length === 0) {
     return [`All blocks together take ${number(visualGrowth ?? 0)} ids a token, more than ${threshold}: ${why}.`]
   }
-  return group(fast, 'grow too fast as well', (block) => {
+  return group(fast, (block) => {
     const { rank, dimensions } = block.structure3D ?? { rank: 0, dimensions: 0 }
     const advice =
-      rank === dimensions ? 'Take fewer ids a second or a frame' : 'Use a layout that counts rows and columns'
+      rank === dimensions
+        ? 'Take fewer ids a second, or as many as the longest side of the block'
+        : 'Use a layout that counts rows and columns'
     return `${name(block)} takes ${number(block.next! - block.start!)} ids for ${count(block.tokens, 'token')}, ${number(block.growth!)} each and more than ${threshold}: ${why}. ${advice}.`
   })
 }
@@ -102,7 +101,7 @@ function ofTrainedMaximum({ maxId, generated, trainedMaximum }: Judged): string[
 
 function ofOverlap(blocks: readonly BlockCoherence[], release: string | null): string[] {
   const overlapping = blocks.filter(({ noOverlap }) => !noOverlap).sort((a, b) => b.overlap - a.overlap)
-  return group(overlapping, 'overlap with text behind them too', (block) => {
+  return group(overlapping, (block) => {
     const { prompt, generated, ids } = block.overlapping
     const range =
       ids && ids[0] !== ids[1] ? `ids ${number(ids[0])} to ${number(ids[1])}` : `id ${number(ids?.[0] ?? 0)}`
@@ -114,7 +113,6 @@ function ofOverlap(blocks: readonly BlockCoherence[], release: string | null): s
 function ofSharedVectors(blocks: readonly BlockCoherence[]): string[] {
   return group(
     blocks.filter(({ sharedVectors }) => sharedVectors > 0),
-    'share ids with text too',
     (block) =>
       `${count(block.sharedVectors, 'text token')} and tokens of ${name(block)} have the same ids on every axis: no rotation tells them apart. Place the block and the text behind it on ids that nothing else has.`,
   )
@@ -127,19 +125,16 @@ function ofInterval(blocks: readonly BlockCoherence[]): string[] {
   return [
     ...group(
       failing.filter((block) => (block.interval.after ?? 1) < 1 && !((block.interval.distance ?? 0) > limitOf(block))),
-      'have text too near behind them',
       (block) =>
         `Text behind ${name(block)} goes on ${number(block.interval.after!)} ids from its largest id, ${number(block.largest)}: less than one step. Let it start at ${number(block.largest + 1)}.`,
     ),
     ...group(
       failing.filter((block) => (block.interval.after ?? 0) > limitOf(block)),
-      'have text too far behind them',
       (block) =>
         `Text behind ${name(block)} starts ${number(block.interval.after!)} ids above it, more than ${number(limitOf(block))}: far text and picture attend to each other less. Let it start nearer, or raise intervalLimit if this is wanted.`,
     ),
     ...group(
       failing.filter((block) => (block.interval.distance ?? 0) > limitOf(block)),
-      'are too far from the text in front',
       (block) =>
         `The text in front of ${name(block)} is ${number(block.interval.distance!)} ids away from its nearest token, more than ${number(limitOf(block))}${
           block.structure3D?.disentangled
@@ -213,10 +208,10 @@ function notJudged(blocks: readonly BlockCoherence[]): string[] {
 }
 
 /** One sentence about the first block, and one that counts the others. */
-function group(blocks: readonly BlockCoherence[], what: string, sentence: (block: BlockCoherence) => string): string[] {
+function group(blocks: readonly BlockCoherence[], sentence: (block: BlockCoherence) => string): string[] {
   if (blocks.length === 0) return []
   const first = capital(sentence(blocks[0]))
-  return blocks.length === 1 ? [first] : [first, `${capital(list(blocks.slice(1)))} ${what}.`]
+  return blocks.length === 1 ? [first] : [first, `The same is true of ${list(blocks.slice(1))}.`]
 }
 
 function list(blocks: readonly BlockCoherence[]): string {
@@ -240,8 +235,9 @@ function vector(ids: readonly number[]): string {
   return ids.every((id) => id === ids[0]) ? number(ids[0]) : `(${ids.map(number).join(', ')})`
 }
 
+/** Four digits of what is small, thousandths of what is not. */
 function number(value: number): string {
-  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)))
+  return String(Math.abs(value) < 1 ? Number(value.toPrecision(4)) : Math.round(value * 1000) / 1000)
 }
 
 function count(value: number, noun: string): string {

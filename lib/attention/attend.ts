@@ -1,7 +1,7 @@
 import { MropeRangeError } from '../errors.js'
+import { runSliced, runSync } from '../tensors/slices.js'
+import type { Tensor } from '../tensors/tensor.js'
 import { type AttendRequest, type AttentionPlan, planAttention } from './request.js'
-import { runSliced, runSync } from './slices.js'
-import type { Tensor } from './tensor.js'
 import { attentionSteps } from './tiles.js'
 
 /**

@@ -1,5 +1,5 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
-import { checkCount, checkOptions, isArrayLike } from './check.js'
+import { checkCount, checkOptions, isArrayLike } from '../tensors/check.js'
 
 export interface MaskOptions {
   /** A query sees only keys up to its own index in the sequence. Rope ids play no part. */
@@ -8,7 +8,10 @@ export interface MaskOptions {
   readonly window?: number
   /** Borders of packed segments, from 0 to the number of tokens; a token sees only its own segment. Segments may be empty. */
   readonly cuSeqlens?: ArrayLike<number>
-  /** Left padding: the first `padding` keys are invisible and the first `padding` queries give zeros. */
+  /**
+   * Left padding of the sequence: its first `padding` keys are invisible and its first `padding` queries give zeros. May
+   * be more than there are keys, in the first chunks of a prefill.
+   */
   readonly padding?: number
 }
 
@@ -79,10 +82,6 @@ function checkMask(mask: Mask | undefined, queries: number, keys: number): Check
   }
   const window = mask.window === undefined ? undefined : checkCount('attend', 'mask.window', mask.window, 1)
   const padding = mask.padding === undefined ? 0 : checkCount('attend', 'mask.padding', mask.padding)
-  if (padding > keys) {
-    const text = `attend: mask.padding is ${padding}, there are ${keys} keys`
-    throw new MropeRangeError('ERR_MROPE_ARGUMENT', text, padding)
-  }
   if (mask.cuSeqlens === undefined) return { causal: mask.causal, window, padding }
   if (queries !== keys) {
     const text = `attend: mask.cuSeqlens needs as many queries as keys, got ${queries} and ${keys}`

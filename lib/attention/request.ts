@@ -1,9 +1,9 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { checkRotaryDim, checkTable, checkTableHeads } from '../rotary/rotate.js'
 import type { RotaryTable } from '../rotary/table.js'
-import { asTensor, checkCount, checkOptions, checkSignal, isArrayLike, overlap } from './check.js'
+import { asTensor, checkCount, checkOptions, checkSignal, isArrayLike, overlap } from '../tensors/check.js'
+import { Tensor } from '../tensors/tensor.js'
 import { isPositional, type Mask, type VisibleKeys, visibleKeys } from './mask.js'
-import { Tensor } from './tensor.js'
 
 /** A number to add to the score of a query head, a query and a key; query and key are indices in the sequence. */
 export type BiasFunction = (head: number, query: number, key: number) => number

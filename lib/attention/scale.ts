@@ -1,5 +1,5 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
-import { checkOptions, isArrayLike } from './check.js'
+import { checkOptions, isArrayLike } from '../tensors/check.js'
 
 /** Which way a rule moves the attention as the number of keys grows. */
 export type Direction = 'sharpen' | 'flatten'

@@ -1,8 +1,8 @@
 import { MropeTypeError, show } from '../errors.js'
 import { rotateLine } from '../rotary/rotate.js'
+import { loadRow, storeRow } from '../tensors/rows.js'
 import { accumulate, tileColumns, tileRows } from './kernel.js'
 import type { AttentionPlan } from './request.js'
-import { loadRow, storeRow } from './rows.js'
 
 // Attention by tiles with a streaming softmax (Milakov and Gimelshein, arXiv 1805.02867; FlashAttention, arXiv 2205.14135).
 //
@@ -137,10 +137,12 @@ function packValues(
   let finite = true
   for (let j = 0; j < count; j++) {
     loadRow(v, ((key + j) * kvHeads + kvHead) * valueDim, valueDim, line)
-    for (let channel = 0; channel < valueDim; channel++) {
-      const value = line[channel]
-      if (value - value !== 0) finite = false
-      values[valueAt(channel, j)] = value
+    for (let channel = 0, panel = j * tileColumns; channel < valueDim; panel += keyTile * tileColumns) {
+      for (let c = 0; c < tileColumns && channel < valueDim; c++, channel++) {
+        const value = line[channel]
+        if (value - value !== 0) finite = false
+        values[panel + c] = value
+      }
     }
   }
   return finite

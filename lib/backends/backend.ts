@@ -1,18 +1,10 @@
 import type { AttendRequest } from '../attention/request.js'
-import type { Tensor } from '../attention/tensor.js'
 import type { RotateOptions } from '../rotary/rotate.js'
 import type { RotaryTable } from '../rotary/table.js'
+import type { Tensor } from '../tensors/tensor.js'
+import type { BackendResult } from './result.js'
 
 export type BackendName = 'reference' | 'cpu' | 'metal' | 'mpsgraph' | 'coreml'
-
-/** What every operation gives: the tensor, and which backend made it, so that no fallback can hide. */
-export interface BackendResult {
-  /** The caller's `out`, or a new tensor. */
-  readonly out: Tensor
-  readonly backend: BackendName
-  /** Time from the call to the result, checks included, in milliseconds. */
-  readonly ms: number
-}
 
 export interface BackendRotateOptions extends RotateOptions {
   /** Stops the work; `out` is then written in part. Rejects with `signal.reason`. */

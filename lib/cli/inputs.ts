@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { Tensor } from '../attention/tensor.js'
 import type { Encoding } from '../encodings/encoding.js'
 import { encodingFromConfig } from '../encodings/from-config.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
@@ -8,6 +7,7 @@ import { readSafetensors } from '../io/safetensors.js'
 import type { ProcessorOutput } from '../sequence/processor/output.js'
 import type { Segment } from '../sequence/segment.js'
 import { Sequence } from '../sequence/sequence.js'
+import { Tensor } from '../tensors/tensor.js'
 
 /** Options of every command that reads a model configuration. */
 export interface ConfigFlags {

@@ -1,6 +1,6 @@
-import type { Tensor } from '../attention/tensor.js'
 import { openBackend } from '../backends/open.js'
 import { writeSafetensors } from '../io/safetensors.js'
+import type { Tensor } from '../tensors/tensor.js'
 import { type ConfigFlags, largestError, loadConfig, loadTensors, needTensor } from './inputs.js'
 import { type Report, shortError, table } from './output.js'
 import { type Prefix, rotationOf } from './tower.js'

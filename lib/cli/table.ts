@@ -1,5 +1,5 @@
-import { Tensor } from '../attention/tensor.js'
 import { writeSafetensors } from '../io/safetensors.js'
+import { Tensor } from '../tensors/tensor.js'
 import { type ConfigFlags, loadConfig, loadSequence } from './inputs.js'
 import { type Report, table } from './output.js'
 

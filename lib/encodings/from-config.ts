@@ -101,7 +101,7 @@ function checkInterleaved({ interleaved }: RopeParameters, family: Family): void
 }
 
 function headDimOf(text: Json, family: Family, warnings: string[]): number {
-  const given = countAt(text, 'head_dim')
+  const given = countAt(text, 'head_dim') ?? countAt(text, 'attention_head_dim')
   if (given !== undefined) return given
   if (family.headDim !== undefined) {
     warnings.push(`head_dim is not given; ${family.headDim}, the default of ${family.name}, is used`)

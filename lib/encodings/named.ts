@@ -51,7 +51,12 @@ export const encodings = {
   glmImage: named('glm_image', { headDim: 128, base: 1e4, sections: [8, 12, 12], partialRotaryFactor: 0.5 }),
   ernie45VL: named('ernie4_5_vl_moe', { headDim: 128, base: 5e5, sections: [22, 22, 20] }),
   paddleOcrVL: named('paddleocr_vl', { headDim: 128, base: 5e5, sections: [16, 24, 24] }),
-  hunyuanVL: named('hunyuan_vl', { headDim: 128, base: 1e4, sections: [16, 16, 16, 16] }),
+  hunyuanVL: named('hunyuan_vl', {
+    headDim: 128,
+    base: 1e4,
+    sections: [16, 16, 16, 16],
+    rope: { rope_type: 'ntk', alpha: 1000 },
+  }),
   cohereCompass: named('cohere_compass', { headDim: 128, base: 1e4, sections: [22, 22, 20] }),
   miniCpmV47: named('minicpmv4_7', { headDim: 256, base: 1e7, sections: [11, 11, 10], partialRotaryFactor: 0.25 }),
   keyeVL: named('keye_vl', { headDim: 128, base: 1e6, sections: [16, 24, 24] }),

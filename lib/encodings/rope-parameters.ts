@@ -165,6 +165,9 @@ function ropeObject(config: Json, layerType: string | undefined, warnings: strin
       chosen,
     )
   }
+  for (const key of Object.keys(whole)) {
+    if (!types.includes(key)) warnings.push(`config.${first}.${key} stands outside of the layer types and is not used`)
+  }
   // `truncate` is read from the outer object by the reference, so a nested one has no effect there.
   const rope = asObject(whole[chosen], `config.${first}.${chosen}`)
   if ('truncate' in rope)

@@ -190,8 +190,9 @@ export class JsonScanner {
     const start = this.at - 1
     const char = this.text[this.at++]
     if (char === 'u') {
-      if (!/^[0-9a-fA-F]{4}$/.test(this.text.slice(this.at, this.at + 4)))
+      if (!/^[0-9a-fA-F]{4}$/.test(this.text.slice(this.at, this.at + 4))) {
         this.fault('\\u needs four hex digits', start)
+      }
       this.at += 4
     } else if (char === undefined || !'"\\/bfnrt'.includes(char)) {
       this.fault('unknown escape in a string', start)

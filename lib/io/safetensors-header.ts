@@ -129,8 +129,9 @@ function readEntry(json: JsonScanner, name: string, where: string): HeaderEntry 
   if (dtype === undefined) throw wrong('dtype is missing')
   if (shape === undefined) throw wrong('shape is missing')
   if (offsets === undefined) throw wrong('data_offsets is missing')
-  if (!isDtype(dtype))
+  if (!isDtype(dtype)) {
     throw wrong(`dtype ${JSON.stringify(dtype.slice(0, 80))} is not one of ${dtypes.join(', ')}`, dtype)
+  }
   if (offsets.length !== 2) throw wrong(`data_offsets has ${offsets.length} entries, not 2`, offsets)
 
   const [begin, end] = offsets
@@ -167,10 +168,12 @@ function checkRanges(entries: readonly HeaderEntry[], dataBytes: number, where: 
   for (const { name, begin, end } of sorted) {
     const range = `${tensorName(name)}: data_offsets [${begin}, ${end}]`
     if (end > dataBytes) throw damaged(where, `${range} are out of range, the file has ${dataBytes} bytes of data`, end)
-    if (begin > cursor)
+    if (begin > cursor) {
       throw damaged(where, `${range} leave a gap, bytes ${cursor} to ${begin} belong to no tensor`, begin)
-    if (begin < cursor)
+    }
+    if (begin < cursor) {
       throw damaged(where, `${range} overlap those of ${tensorName(previous)}, which end at ${cursor}`, begin)
+    }
     cursor = end
     previous = name
   }

@@ -107,11 +107,13 @@ function finish(definition: LayoutDefinition, sequence: Sequence, ids: Float64Ar
   const behind = plain.largest + 1
   const step = axes.map((_, a) => (a < (definition.usedAxes ?? axes.length) ? 1 : 0))
   const first =
-    decode === 'last-column' && plain.length > 0
+    decode === 'last-column' && length > 0
       ? plain.at(plain.length - 1).map((id, a) => id + step[a])
       : step.map((used) => used * (decode === 'largest' ? behind : upcoming.next))
   const continuation: Continuation = { table: upcoming.table, first, step }
-  const missing = { tokens: behind - length, width: behind - length - padding, zero: 0 }[delta]
+  // Where decode goes on from the next text id, so must index + delta: a reset block may end below it.
+  const reached = decode === 'next' ? next : behind
+  const missing = { tokens: reached - length, width: reached - length - padding, zero: 0 }[delta]
   return new Positions({ axes, ids, next, delta: missing, padding, continuation })
 }
 

@@ -7,8 +7,8 @@ export interface Continuation {
   readonly table: Float64Array
   /** Id on each axis of the first token behind the table. */
   readonly first: readonly number[]
-  /** What each axis gains with every token: 1, or 0 on an axis that is not used. */
-  readonly step: readonly number[]
+  /** What each axis gains with every token: 0 on an axis that is not used. Default: 1 on all. */
+  readonly step?: readonly number[]
 }
 
 export interface PositionsInit {
@@ -49,7 +49,6 @@ export class Positions {
     this.#continuation = continuation ?? {
       table: new Float64Array(),
       first: axes.map(() => next),
-      step: axes.map(() => 1),
     }
   }
 
@@ -158,7 +157,7 @@ export class Positions {
       const message = `Positions.decode: ${count} tokens at once, more than ${maxTokens}`
       throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, count)
     }
-    const { table, first, step } = this.#continuation
+    const { table, first, step = first.map(() => 1) } = this.#continuation
     const axes = this.axes.length
     const steps = table.length / axes
     const ids = new Float64Array(axes * count)

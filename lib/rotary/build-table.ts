@@ -84,12 +84,7 @@ function fillByAxis(
     )
     const ids = axis < 0 ? undefined : positions.axis(axis)
     for (let n = 0; n < tokens; n++) {
-      const at = base + n * pairs
-      rows.seek(ids ? ids[n] : 0)
-      for (let i = 0; i < columns.length; i++) {
-        cos[at + columns[i]] = attentionFactor * rows.cos[i]
-        sin[at + columns[i]] = attentionFactor * rows.sin[i]
-      }
+      rows.write(ids ? ids[n] : 0, attentionFactor, cos, sin, base + n * pairs, columns)
     }
   }
 }

@@ -5,39 +5,40 @@
  * are to be rounded to float32.
  */
 export class PhaseRows {
-  /** Of the id last asked for. */
-  readonly cos: Float64Array
-  readonly sin: Float64Array
   readonly #invFreq: Float64Array
   readonly #float32: boolean
   readonly #rows = new Map<number, Row>()
-  #last = Number.NaN
 
   constructor(invFreq: Float64Array, float32 = false) {
     this.#invFreq = invFreq
     this.#float32 = float32
-    this.cos = new Float64Array(invFreq.length)
-    this.sin = new Float64Array(invFreq.length)
   }
 
-  seek(id: number): void {
-    if (id === this.#last) return
-    this.#last = id
-    const { cos, sin } = this
-    if (this.#float32) {
-      fillRowFloat32(this.#invFreq, id, cos, sin)
+  /** Writes `factor · cos` and `factor · sin` of an id to `cos[at + columns[i]]` and `sin[at + columns[i]]`. */
+  write(id: number, factor: number, cos: Floats, sin: Floats, at: number, columns: Int32Array): void {
+    if (this.#float32 || !Number.isInteger(id) || Math.abs(id) > 2 ** 31) {
+      this.#writeAngles(id, factor, cos, sin, at, columns)
       return
     }
-    if (!Number.isInteger(id) || Math.abs(id) > 2 ** 31) {
-      fillRow(this.#invFreq, id, cos, sin)
-      return
+    const high = Math.floor(id / 256) * 256
+    const hi = this.#row(high)
+    const lo = this.#row(id - high)
+    const count = columns.length
+    for (let i = 0; i < count; i++) {
+      const c = hi.cos[i]
+      const s = hi.sin[i]
+      cos[at + columns[i]] = factor * (c * lo.cos[i] - s * lo.sin[i])
+      sin[at + columns[i]] = factor * (s * lo.cos[i] + c * lo.sin[i])
     }
-    const hi = Math.floor(id / 256) * 256
-    const { cos: cosHi, sin: sinHi } = this.#row(hi)
-    const { cos: cosLo, sin: sinLo } = this.#row(id - hi)
-    for (let i = 0; i < cos.length; i++) {
-      cos[i] = cosHi[i] * cosLo[i] - sinHi[i] * sinLo[i]
-      sin[i] = sinHi[i] * cosLo[i] + cosHi[i] * sinLo[i]
+  }
+
+  #writeAngles(id: number, factor: number, cos: Floats, sin: Floats, at: number, columns: Int32Array): void {
+    const position = this.#float32 ? Math.fround(id) : id
+    for (let i = 0; i < columns.length; i++) {
+      const product = position * this.#invFreq[i]
+      const angle = this.#float32 ? Math.fround(product) : product
+      cos[at + columns[i]] = factor * Math.cos(angle)
+      sin[at + columns[i]] = factor * Math.sin(angle)
     }
   }
 
@@ -45,8 +46,8 @@ export class PhaseRows {
     const known = this.#rows.get(id)
     if (known) return known
     if (this.#rows.size >= maxRows) this.#rows.clear()
-    const row = { cos: new Float64Array(this.cos.length), sin: new Float64Array(this.cos.length) }
-    fillRow(this.#invFreq, id, row.cos, row.sin)
+    const angles = this.#invFreq.map((f) => id * f)
+    const row = { cos: angles.map(Math.cos), sin: angles.map(Math.sin) }
     this.#rows.set(id, row)
     return row
   }
@@ -55,24 +56,9 @@ export class PhaseRows {
 /** Rows that are kept: those of every whole id up to 2^20, and a bound on memory for ids that jump about. */
 const maxRows = 256 + 4096
 
+type Floats = Float32Array | Float64Array
+
 interface Row {
   readonly cos: Float64Array
   readonly sin: Float64Array
-}
-
-function fillRow(invFreq: Float64Array, id: number, cos: Float64Array, sin: Float64Array): void {
-  for (let i = 0; i < invFreq.length; i++) {
-    const angle = id * invFreq[i]
-    cos[i] = Math.cos(angle)
-    sin[i] = Math.sin(angle)
-  }
-}
-
-function fillRowFloat32(invFreq: Float64Array, id: number, cos: Float64Array, sin: Float64Array): void {
-  const position = Math.fround(id)
-  for (let i = 0; i < invFreq.length; i++) {
-    const angle = Math.fround(position * invFreq[i])
-    cos[i] = Math.cos(angle)
-    sin[i] = Math.sin(angle)
-  }
 }

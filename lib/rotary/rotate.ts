@@ -1,8 +1,8 @@
-import { asTensor, checkCount, checkOptions, overlap, sameMemory } from '../attention/check.js'
-import { loadRow, storeRow } from '../attention/rows.js'
-import { runSync } from '../attention/slices.js'
-import { Tensor } from '../attention/tensor.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { asTensor, checkCount, checkOptions, overlap, sameMemory } from '../tensors/check.js'
+import { loadRow, storeRow } from '../tensors/rows.js'
+import { runSync } from '../tensors/slices.js'
+import { Tensor } from '../tensors/tensor.js'
 import type { Pairing, RotaryTable } from './table.js'
 
 export interface RotateOptions {

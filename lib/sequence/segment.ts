@@ -108,7 +108,8 @@ export function checkSegment(value: unknown, index: number): Segment {
     throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at}: expected an object with a kind, got ${show(value)}`, value)
   }
   const segment = { ...value } as { kind: SegmentKind } & Record<string, unknown>
-  const known = typeof segment.kind === 'string' && Object.hasOwn(keysOf, segment.kind) ? keysOf[segment.kind] : undefined
+  const known =
+    typeof segment.kind === 'string' && Object.hasOwn(keysOf, segment.kind) ? keysOf[segment.kind] : undefined
   if (!known) {
     const kinds = Object.keys(keysOf).join(', ')
     throw new MropeTypeError(

@@ -2,7 +2,16 @@ import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { splitBatch } from './processor/batch.js'
 import type { ProcessorOutput } from './processor/output.js'
 import { segmentsFromProcessor } from './processor/parse.js'
-import { cells, checkGrid, checkSegment, type Grid, maxTokens, type Segment, type SegmentKind, tokensOf } from './segment.js'
+import {
+  cells,
+  checkGrid,
+  checkSegment,
+  type Grid,
+  maxTokens,
+  type Segment,
+  type SegmentKind,
+  tokensOf,
+} from './segment.js'
 
 export interface SequenceOptions {
   /** Padding tokens in front of the prompt, as batches have them. They are not part of `length`. */

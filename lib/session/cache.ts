@@ -1,5 +1,5 @@
-import { Tensor, type TensorType } from '../attention/tensor.js'
 import { MropeRangeError, show } from '../errors.js'
+import { Tensor, type TensorType } from '../tensors/tensor.js'
 
 export interface CacheOptions {
   readonly layers: number

@@ -1,12 +1,13 @@
 import type { BiasFunction } from '../attention/request.js'
-import type { Tensor, TensorType } from '../attention/tensor.js'
 import type { Backend } from '../backends/backend.js'
+import type { BackendResult } from '../backends/result.js'
 import type { Encoding } from '../encodings/encoding.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { Positions } from '../layouts/positions.js'
 import { buildTable } from '../rotary/build-table.js'
 import type { RotaryTable } from '../rotary/table.js'
 import { Sequence } from '../sequence/sequence.js'
+import type { Tensor, TensorType } from '../tensors/tensor.js'
 import { KVCache, store } from './cache.js'
 import { dropTokens } from './drop.js'
 
@@ -174,7 +175,13 @@ export class Session {
    * @throws MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_CAPACITY, ERR_MROPE_STATE. A call that fails or is aborted takes
    *   no tokens: it can be repeated.
    */
-  async attend(layer: number, q: Tensor, k: Tensor, v: Tensor, options: SessionAttendOptions = {}): Promise<Tensor> {
+  async attend(
+    layer: number,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    options: SessionAttendOptions = {},
+  ): Promise<BackendResult> {
     const start = this.#cache.length(layer)
     const count = this.#checkTensors(q, k, v)
     const { capacity } = this.#cache.options
@@ -207,7 +214,7 @@ export class Session {
         signal,
       })
       this.#cache.commit(layer, count)
-      return result.out
+      return result
     } finally {
       this.#busy.delete(layer)
     }
@@ -249,7 +256,7 @@ export class Session {
       const { k } = this.#cache.view(layer, slot, slot + from.length)
       turned.push((await this.backend.rotate(k, table)).out)
     }
-    turned.forEach((k, layer) => store(k, this.#cache.view(layer, slot, slot + from.length).k))
+    for (const [layer, k] of turned.entries()) store(k, this.#cache.view(layer, slot, slot + from.length).k)
   }
 
   #range(start: number, end: number): Positions {
@@ -303,8 +310,8 @@ export class Session {
     const count = q?.dims?.[0]
     for (const [name, tensor] of Object.entries({ q, k, v })) {
       const [heads, dim] = expected[name as 'q' | 'k' | 'v']
-      const { dims } = tensor ?? {}
-      if (!dims || dims.length !== 3) {
+      const dims = tensor?.dims
+      if (dims?.length !== 3) {
         throw new MropeTypeError(
           'ERR_MROPE_SHAPE',
           `session.attend: ${name} is a tensor (tokens, heads, headDim)`,

@@ -43,7 +43,11 @@ export function geometric({ base, dim, precision = 'float64' }: Geometric): Floa
 /** Numbers of a spectrum come as one object. @throws MropeTypeError ERR_MROPE_ARGUMENT */
 export function checkOptions<O extends object>(options: O, name: string): O {
   if (typeof options === 'object' && options !== null) return options
-  throw new MropeTypeError('ERR_MROPE_ARGUMENT', `${name}: expected an object of numbers, got ${show(options)}`, options)
+  throw new MropeTypeError(
+    'ERR_MROPE_ARGUMENT',
+    `${name}: expected an object of numbers, got ${show(options)}`,
+    options,
+  )
 }
 
 export function checkGeometric({ base, dim }: Geometric): void {

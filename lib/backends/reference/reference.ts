@@ -1,12 +1,13 @@
 import { attend, attendSync } from '../../attention/attend.js'
-import { checkOptions, checkSignal } from '../../attention/check.js'
 import type { AttendRequest } from '../../attention/request.js'
-import { runSliced, runSync } from '../../attention/slices.js'
-import type { Tensor } from '../../attention/tensor.js'
 import { MropeRangeError } from '../../errors.js'
 import { planRotation, rotationSteps } from '../../rotary/rotate.js'
 import type { RotaryTable } from '../../rotary/table.js'
-import type { Backend, BackendResult, BackendRotateOptions } from '../backend.js'
+import { checkOptions, checkSignal } from '../../tensors/check.js'
+import { runSliced, runSync } from '../../tensors/slices.js'
+import type { Tensor } from '../../tensors/tensor.js'
+import type { Backend, BackendRotateOptions } from '../backend.js'
+import { BackendResult } from '../result.js'
 
 /** The definition of every operation, in JavaScript on the calling thread. Runs everywhere. */
 export class ReferenceBackend implements Backend {
@@ -55,7 +56,7 @@ export class ReferenceBackend implements Backend {
   }
 
   #result(out: Tensor, since: number): BackendResult {
-    return { out, backend: this.name, ms: performance.now() - since }
+    return new BackendResult(out, this.name, performance.now() - since)
   }
 }
 

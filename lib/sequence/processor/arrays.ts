@@ -30,7 +30,10 @@ export function readRows(value: unknown, name: string): Float64Array[] {
     return Array.from({ length: rows }, (_, i) => flat.subarray(i * width, (i + 1) * width))
   }
   if (data.length > 0 && isList(data[0])) {
-    return Array.from(data as ArrayLike<NumberList>, (row, i) => readNumbers(unwrap(row, name).data, `${name}[${i}]`))
+    return Array.from(data as ArrayLike<NumberList>, (row, i) => {
+      const at = `${name}[${i}]`
+      return readNumbers(unwrap(row, at).data, at)
+    })
   }
   return [readNumbers(data, name)]
 }

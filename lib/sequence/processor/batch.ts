@@ -13,10 +13,7 @@ export function splitBatch(output: ProcessorOutput | readonly ProcessorOutput[],
   const ids = readRows(batch.input_ids, 'input_ids')
   if (ids.length === 1) return [batch]
   const rules = promptRulesFromConfig(config, batch.downsample_mode ?? undefined)
-  if (rules.parser === 'generated-images') {
-    const message = 'batchFromProcessor: grids of images to be generated do not tell their row; give a list of rows'
-    throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, ids.length)
-  }
+  const perRow = imagesPerSample(batch.images_per_sample, ids.length, rules)
   const masks = optionalRows(batch.attention_mask, ids.length, 'attention_mask')
   const types = optionalRows(batch.mm_token_type_ids, ids.length, 'mm_token_type_ids')
   const grids = {
@@ -34,7 +31,8 @@ export function splitBatch(output: ProcessorOutput | readonly ProcessorOutput[],
     const last = i === ids.length - 1
     const kinds = kindsOf(types?.[i], tokens.length, 0, tokens, rules, masks?.[i])
     // The last row takes what is left, so that a surplus is reported and not dropped.
-    const images = last ? imageGrids.length : taken.image + countRuns(kinds, tokenKind.image)
+    const runs = perRow ? perRow[i] : countRuns(kinds, tokenKind.image)
+    const images = last ? imageGrids.length : taken.image + runs
     const videos = last ? videoGrids.length : taken.video + countVideos(kinds, videoGrids.slice(taken.video), rules)
     const audios = last ? audio.length : taken.audio + countAudio(kinds, tokens, rules)
     const row = {
@@ -47,10 +45,21 @@ export function splitBatch(output: ProcessorOutput | readonly ProcessorOutput[],
       audio_feature_lengths: audio.slice(taken.audio, audios),
       use_audio_in_video: batch.use_audio_in_video,
       downsample_mode: batch.downsample_mode,
+      images_per_sample: perRow?.[i],
     }
     Object.assign(taken, { image: images, video: videos, audio: audios })
     return row
   })
+}
+
+/** How many grids each row has, where its tokens do not tell because images are still to be generated. */
+function imagesPerSample(value: unknown, rows: number, rules: PromptRules): ArrayLike<number> | undefined {
+  if (rules.parser !== 'generated-images') return undefined
+  if (typeof value === 'number') return Array<number>(rows).fill(value)
+  const counts = readReals(value, 'images_per_sample')
+  if (counts.length === rows) return counts
+  const message = `images_per_sample has ${counts.length} entries, input_ids ${rows} rows: it says which grids are of which row`
+  throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, counts.length)
 }
 
 function optionalRows(value: unknown, rows: number, name: string): Float64Array[] | undefined {

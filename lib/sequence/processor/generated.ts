@@ -1,5 +1,6 @@
-import { MropeRangeError } from '../../errors.js'
+import { MropeRangeError, show } from '../../errors.js'
 import { cells, checkGrid, type Grid, type Segment } from '../segment.js'
+import { readReals } from './arrays.js'
 import type { ParsedPrompt, PromptRow } from './row.js'
 
 /**
@@ -7,14 +8,20 @@ import type { ParsedPrompt, PromptRow } from './row.js'
  * of images still to be generated, last one first.
  * Source: transformers `glm_image` `get_rope_index`.
  */
-export function readGeneratedImages({ tokens, rules, images }: PromptRow): Omit<ParsedPrompt, 'padding'> {
+export function readGeneratedImages(row: PromptRow, perSample: unknown): Omit<ParsedPrompt, 'padding'> {
+  const { tokens, rules, images } = row
+  if (rules.imageStart === undefined || rules.imageEnd === undefined) {
+    const message = 'config: image_start_token_id and image_end_token_id are needed to find the images'
+    throw new MropeRangeError('ERR_MROPE_CONFIG', message, rules.imageStart)
+  }
+  checkCount(perSample, images)
   const segments: Segment[] = []
   let cursor = 0
   for (let i = 0; i < tokens.length; i++) {
     if (tokens[i] !== rules.imageStart) continue
-    const end = tokens.indexOf(rules.imageEnd ?? Number.NaN, i + 1)
+    const end = tokens.indexOf(rules.imageEnd, i + 1)
     if (end < 0) break
-    const grid = checkGrid(images.next(i + 1), `${images.name}[${images.used}]`)
+    const grid = checkGrid(images.next(i + 1), `${images.name}[${images.used - 1}]`)
     if (end - i - 1 !== cells(grid)) {
       const message = `fromProcessor: the image at token ${i + 1} has ${end - i - 1} tokens, its grid [${grid}] gives ${cells(grid)}`
       throw new MropeRangeError('ERR_MROPE_BLOCK', message, end - i - 1)
@@ -27,4 +34,13 @@ export function readGeneratedImages({ tokens, rules, images }: PromptRow): Omit<
   const upcoming: Grid[] = []
   while (images.used < images.all.length) upcoming.unshift(checkGrid(images.next(tokens.length), images.name))
   return { segments, upcoming }
+}
+
+/** `images_per_sample` of one row is the number of its grids. */
+function checkCount(perSample: unknown, { name, all }: PromptRow['images']): void {
+  if (perSample === undefined || perSample === null) return
+  const count = typeof perSample === 'number' ? perSample : readReals(perSample, 'images_per_sample')[0]
+  if (count === all.length) return
+  const message = `fromProcessor: images_per_sample is ${show(perSample)}, ${name} has ${all.length} grids`
+  throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, perSample)
 }

@@ -37,7 +37,8 @@ function kindsFromTokens(tokens: Float64Array, rules: PromptRules): Uint8Array {
     const token = tokens[i]
     if (token === rules.videoStart) inVideo = true
     else if (token === rules.videoEnd) inVideo = false
-    if (token === rules.image) kinds[i] = inVideo && (rules.framesAreImages || rules.video === undefined) ? tokenKind.video : tokenKind.image
+    if (token === rules.image)
+      kinds[i] = inVideo && (rules.framesAreImages || rules.video === undefined) ? tokenKind.video : tokenKind.image
     else if (token === rules.video) kinds[i] = tokenKind.video
     else if (token === rules.audio) kinds[i] = tokenKind.audio
   }

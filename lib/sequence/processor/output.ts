@@ -20,6 +20,8 @@ export interface ProcessorOutput {
   readonly target_sizes_videos?: NestedNumbers | null
   /** Overrides `downsample_mode` of the configuration: '16x' or '4x' (MiniCPM-V). */
   readonly downsample_mode?: string | null
+  /** Grids of each row, those of images to be generated included (GLM-Image). A number stands for all rows. */
+  readonly images_per_sample?: NumberList | number | null
 }
 
 export function checkOutput(output: unknown): asserts output is ProcessorOutput {

@@ -31,7 +31,7 @@ export function segmentsFromProcessor(output: ProcessorOutput, config: unknown):
   }
   checkSeconds(row)
   if (rules.parser === 'canvas') return { segments: readCanvas(row), padding, upcoming: [] }
-  if (rules.parser === 'generated-images') return { ...readGeneratedImages(row), padding }
+  if (rules.parser === 'generated-images') return { ...readGeneratedImages(row, output.images_per_sample), padding }
   return { segments: readRuns(row), padding, upcoming: [] }
 }
 

@@ -133,7 +133,11 @@ export function promptRulesFromConfig(config: unknown, downsampleMode?: unknown)
     sliceStart: token('slice_start_id'),
     sliceEnd: token('slice_end_id'),
     newline: token('newline_id'),
-    merge: merge ?? (shape.parser === 'canvas' ? canvasMerge(downsampleMode ?? model.downsample_mode ?? '16x') : size('spatial_merge_size', 2)),
+    merge:
+      merge ??
+      (shape.parser === 'canvas'
+        ? canvasMerge(downsampleMode ?? model.downsample_mode ?? '16x')
+        : size('spatial_merge_size', 2)),
     temporalMerge: temporalMerge ? size('temporal_merge_size', 2) : 1,
     parser: 'runs',
     videoBlocks: 'one',

@@ -79,7 +79,8 @@ function readAudio({ rules, audioFrames }: PromptRow, start: number, end: number
 }
 
 function opensAudioVideo({ kinds, tokens, rules, audioInVideo }: PromptRow, i: number, textStart: number): boolean {
-  if (i - 2 < textStart || !audioInVideo || rules.audioStart === undefined || rules.visionStart === undefined) return false
+  if (i - 2 < textStart || !audioInVideo || rules.audioStart === undefined || rules.visionStart === undefined)
+    return false
   return kinds[i] !== tokenKind.image && tokens[i - 1] === rules.audioStart && tokens[i - 2] === rules.visionStart
 }
 
