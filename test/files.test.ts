@@ -17,9 +17,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Tensor } from '../lib/attention/tensor.js'
 import { withInputFile, writeFileAtomic } from '../lib/io/files.js'
 import { encodeSafetensors, readSafetensors, type StorableTensor, writeSafetensors } from '../lib/io/safetensors.js'
+import { Tensor } from '../lib/tensors/tensor.js'
 import { file, headerEnd } from './safetensors-files.js'
 
 const posix = process.platform !== 'win32'

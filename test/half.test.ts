@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { bfloat16ToFloat32, float16ToFloat32, toBfloat16, toFloat16 } from '../lib/attention/half.js'
-import { Tensor } from '../lib/attention/tensor.js'
+import { bfloat16ToFloat32, float16ToFloat32, toBfloat16, toFloat16 } from '../lib/tensors/half.js'
+import { Tensor } from '../lib/tensors/tensor.js'
 
 const seed = Number(process.env.MROPE_FUZZ_SEED ?? Date.now() % 2 ** 31)
 

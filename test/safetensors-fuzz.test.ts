@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Tensor } from '../lib/attention/tensor.js'
 import { MropeError } from '../lib/errors.js'
 import { encodeSafetensors, parseSafetensors, readSafetensors, type SafetensorsFile } from '../lib/io/safetensors.js'
+import { Tensor } from '../lib/tensors/tensor.js'
 import { arrays, file, headerEnd, picture, types } from './safetensors-files.js'
 
 const seed = Number(process.env.MROPE_FUZZ_SEED ?? Date.now() % 2 ** 31)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Tensor } from '../lib/attention/tensor.js'
 import { encodeSafetensors, parseSafetensors, readSafetensors } from '../lib/io/safetensors.js'
 import type { StorableTensor, StoredTensor, StoredType } from '../lib/io/safetensors-types.js'
+import { Tensor } from '../lib/tensors/tensor.js'
 import { arrays, bytesOf, file, headerEnd, picture, types } from './safetensors-files.js'
 
 const seed = Number(process.env.MROPE_FUZZ_SEED ?? Date.now() % 2 ** 31)

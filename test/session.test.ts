@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Tensor, type TensorType } from '../lib/attention/tensor.js'
 import type { Backend } from '../lib/backends/backend.js'
 import { openBackend } from '../lib/backends/open.js'
 import type { Encoding } from '../lib/encodings/encoding.js'
@@ -17,6 +16,7 @@ import type { Segment } from '../lib/sequence/segment.js'
 import { Sequence } from '../lib/sequence/sequence.js'
 import { rows } from '../lib/session/cache.js'
 import { openSession, type Session } from '../lib/session/session.js'
+import { Tensor, type TensorType } from '../lib/tensors/tensor.js'
 
 const heads = 4
 const kvHeads = 2

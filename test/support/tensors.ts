@@ -1,6 +1,6 @@
-import { bfloat16ToFloat32, float16ToFloat32, toBfloat16, toFloat16 } from '../../lib/attention/half.js'
-import { Tensor, type TensorType } from '../../lib/attention/tensor.js'
 import type { Pairing, RotaryTable } from '../../lib/rotary/table.js'
+import { bfloat16ToFloat32, float16ToFloat32, toBfloat16, toFloat16 } from '../../lib/tensors/half.js'
+import { Tensor, type TensorType } from '../../lib/tensors/tensor.js'
 
 export const tensorTypes: readonly TensorType[] = ['float32', 'float16', 'bfloat16']
 
