@@ -380,6 +380,14 @@ describe('Sequence.fromProcessor without mm_token_type_ids finds the same blocks
 describe('Sequence.batchFromProcessor', () => {
   const batches: [string, string, Part[][]][] = [
     [
+      'qwen3_omni_moe',
+      'two videos in the first row, one in the last',
+      [
+        [{ video: [1, 2, 2], seconds: 1 }, 2, { video: [2, 4, 2], seconds: 0.5 }],
+        [{ video: [1, 4, 4], seconds: 2 }, 1],
+      ],
+    ],
+    [
       'qwen2_vl',
       'rows of one, no, three images',
       [[3, { image: [1, 4, 6] }, 2], [33], [{ image: [1, 2, 2] }, 1, { image: [1, 6, 2] }, 1, { image: [1, 2, 2] }]],

@@ -256,6 +256,11 @@ describe('spectra: properties', () => {
     assert.notEqual(quarter[1], partial[1])
   })
 
+  it('proportional turns whole pairs: 0.3 of 16 channels are 2.4 pairs, so 2', () => {
+    const { invFreq } = spectra.proportional({ base: 1e4, headDim: 16, partialRotaryFactor: 0.3 })
+    assert.equal(invFreq.indexOf(0), 2)
+  })
+
   it('float32 frequencies are float32, and within 3e-6 of those in float64 for bases up to 1e8', () => {
     fc.assert(
       fc.property(base, dim, (b, d) => {
@@ -276,14 +281,10 @@ describe('spectra: bad numbers are typed errors', () => {
     ['dim −2', () => spectra.default({ base: 1e4, dim: -2 }), /got -2/],
     ['dim 1e9', () => spectra.default({ base: 1e4, dim: 1e9 }), /got 1000000000/],
     ['linear, factor 0', () => spectra.linear({ ...d16, factor: 0 }), /factor is a positive number, got 0/],
-    [
-      'linear, factor as text',
-      () => spectra.linear({ ...d16, factor: '4' as never }),
-      /factor is a positive number, got "4"/,
-    ],
+    ['linear, factor as text', () => spectra.linear({ ...d16, factor: '4' as never }), /linear: factor cannot be "4"/],
     ['ntk without factor', () => spectra.ntk({ ...d16 } as never), /factor is a positive number, got undefined/],
     ['dynamic, maxPositions 0', () => spectra.dynamic({ ...d16, factor: 2, maxPositions: 0 }), /maxPositions .*got 0/],
-    ['dynamic at NaN', () => dynamic.atLength!(Number.NaN), /base is a positive number, got NaN/],
+    ['dynamic at NaN', () => dynamic.atLength!(Number.NaN), /length is a finite number, got NaN/],
     ['yarn without lengths', () => spectra.yarn({ ...d16, factor: 4 }), /originalMaxPositions .*got undefined/],
     ['yarn, base 1', () => spectra.yarn({ ...yarn, base: 1 }), /yarn: frequency \d+ is NaN/],
     ['yarn, beta_fast −1', () => spectra.yarn({ ...yarn, betaFast: -1 }), /yarn: frequency 0 is NaN/],
@@ -327,9 +328,14 @@ describe('spectra: bad numbers are typed errors', () => {
       () => spectra.proportional({ base: 1e4, headDim: 16, partialRotaryFactor: 0 }),
       /partialRotaryFactor .*got 0/,
     ],
-    ['axial, 72 is fine and 74 is not', () => spectra.axial({ base: 1e4, headDim: 74 }), /divides by 4, got 74/],
+    ['axial, head dimension 74', () => spectra.axial({ base: 1e4, headDim: 74 }), /divides by 4, got 74/],
     ['explicit, infinite', () => spectra.explicit([1, Number.POSITIVE_INFINITY]), /frequency 1 is Infinity/],
     ['explicit, text', () => spectra.explicit('1, 2' as never), /list of numbers, got "1, 2"/],
+    [
+      'an unknown precision',
+      () => spectra.default({ ...d16, precision: 'float16' as never }),
+      /default: precision cannot be "float16"/,
+    ],
     ['no options', () => spectra.yarn(undefined as never), /yarn: expected an object of numbers, got undefined/],
   ]
   for (const [name, make, message] of bad) {

@@ -47,13 +47,17 @@ const maxPairs = 32768
  */
 export function checkSections(sections: readonly number[], pairs: number, name: string): void {
   checkPairs(pairs, name)
-  const whole =
-    Array.isArray(sections) && sections.length > 0 && sections.every((n) => Number.isSafeInteger(n) && n >= 0)
+  const whole = areCounts(sections) && sections.length > 0
   const sum = whole ? sections.reduce((total, n) => total + n, 0) : Number.NaN
   if (sum !== pairs) {
     const message = `${name}: sections ${show(sections)} must be whole numbers that sum to ${pairs} pairs, half the rotary dimension`
     throw new MropeRangeError('ERR_MROPE_SECTIONS', message, sections)
   }
+}
+
+/** Whether a value is a list of whole numbers that are not negative, without holes. */
+export function areCounts(list: unknown): list is readonly number[] {
+  return Array.isArray(list) && Array.from(list).every((n) => Number.isSafeInteger(n) && n >= 0)
 }
 
 /** @throws MropeRangeError ERR_MROPE_SECTIONS for anything but a whole number of pairs that a head can have */

@@ -1,5 +1,5 @@
 import { MropeRangeError, show } from '../errors.js'
-import { type Allocation, axisMap, checkPairs, checkSections } from './allocation.js'
+import { type Allocation, areCounts, axisMap, checkPairs, checkSections } from './allocation.js'
 
 const maxHeads = 1024
 
@@ -100,11 +100,7 @@ function splitSpatial(sections: readonly number[], pairs: number): Allocation {
 /** A pattern of axes repeated over the pairs: MM-RoPE (Lumos-1) is `TTHWHWHW`, NeoMME its rows and columns in turn. */
 function repeated(pattern: readonly number[], pairs: number): Allocation {
   checkPairs(pairs, 'repeated')
-  if (
-    !Array.isArray(pattern) ||
-    pattern.length === 0 ||
-    !pattern.every((axis) => Number.isSafeInteger(axis) && axis >= 0 && axis < 8)
-  ) {
+  if (!areCounts(pattern) || pattern.length === 0 || pattern.some((axis) => axis >= 8)) {
     throw new MropeRangeError(
       'ERR_MROPE_SECTIONS',
       `repeated: a pattern of axis numbers, got ${show(pattern)}`,
@@ -157,8 +153,7 @@ function perHead(sections: readonly number[], pairs: number, kvHeads: number): A
     const message = `perHead: the number of KV heads is an integer from 1 to ${maxHeads}, got ${show(kvHeads)}`
     throw new MropeRangeError('ERR_MROPE_HEADS', message, kvHeads)
   }
-  const whole = Array.isArray(sections) && sections.every((n) => Number.isSafeInteger(n) && n >= 0)
-  const taken = whole ? sections.reduce((sum, n) => sum + n, 0) : Number.NaN
+  const taken = areCounts(sections) ? sections.reduce((sum, n) => sum + n, 0) : Number.NaN
   if (!(taken <= kvHeads) || taken < 1) {
     const message = `perHead: sections ${show(sections)} count KV heads and sum to at most ${kvHeads}`
     throw new MropeRangeError('ERR_MROPE_SECTIONS', message, sections)

@@ -1,4 +1,4 @@
-import { MropeRangeError, show } from '../errors.js'
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { type Compat, compatPrecision, readCompat } from './compat.js'
 import { Encoding } from './encoding.js'
 import { type Family, familyAllocation, familyNames, familyOf, llamaLike } from './families.js'
@@ -25,6 +25,7 @@ export interface ConfigOptions {
  */
 export function encodingFromConfig(config: unknown, options: ConfigOptions = {}): Encoding {
   const whole = asObject(config, 'config')
+  checkOptions(options)
   const compat = readCompat(options.compat)
   const model = isObject(whole.thinker_config) ? whole.thinker_config : whole
   const text = textConfig(model)
@@ -60,6 +61,17 @@ export function encodingFromConfig(config: unknown, options: ConfigOptions = {})
     verified: family.verified,
     warnings: [...warnings, ...rope.warnings],
   })
+}
+
+function checkOptions(options: ConfigOptions): void {
+  if (!isObject(options)) {
+    const message = `encodingFromConfig: options is an object, got ${show(options)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, options)
+  }
+  const unknown = Object.keys(options).find((key) => !['compat', 'family', 'layerType'].includes(key))
+  if (unknown === undefined) return
+  const message = `encodingFromConfig: unknown option ${show(unknown)}; known are compat, family, layerType`
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, unknown)
 }
 
 function textConfig(model: Json): Json {

@@ -32,6 +32,10 @@ export function frameTimes(frameIndices: ArrayLike<number>, fps = 24, temporalPa
   for (let first = 0; first < list.length; first += temporalPatch) {
     const last = Math.min(first + temporalPatch, list.length) - 1
     const seconds = (list[first] / fps + list[last] / fps) / 2
+    if (!Number.isFinite(seconds)) {
+      const message = `frameTimes: frame ${list[last]} at ${fps} frames a second is at ${seconds} seconds`
+      throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, list[last])
+    }
     times.push({ seconds, label: `${oneDecimal(seconds)} seconds` })
   }
   return times

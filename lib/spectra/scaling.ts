@@ -39,7 +39,7 @@ export function dynamicSpectrum(options: DynamicOptions): Spectrum {
   const factor = checkPositive(options.factor, 'factor')
   const trained = checkPositive(options.maxPositions, 'maxPositions')
   const atLength = (length: number): Spectrum => {
-    const n = Math.max(length, trained)
+    const n = Math.max(checkLength(length), trained)
     const scaled = scaledBase(base, dim, (factor * n) / trained - (factor - 1))
     return {
       ...spectrum('dynamic', geometric({ base: scaled, dim, precision }), {
@@ -51,6 +51,13 @@ export function dynamicSpectrum(options: DynamicOptions): Spectrum {
     }
   }
   return atLength(trained)
+}
+
+/** A length is the largest id + 1, so it may be fractional, and 0 or less where there are no ids. */
+function checkLength(length: number): number {
+  if (typeof length === 'number' && Number.isFinite(length)) return length
+  const message = `spectrum: the length is a finite number, got ${show(length)}`
+  throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, length)
 }
 
 function scaledBase(base: number, dim: number, factor: number): number {
@@ -147,7 +154,7 @@ export function longRopeSpectrum(options: LongRopeOptions): Spectrum {
   const attentionFactor =
     options.attentionFactor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)))
   const atLength = (length: number): Spectrum => {
-    const list = length > original ? 'long' : 'short'
+    const list = checkLength(length) > original ? 'long' : 'short'
     const invFreq = plain.map((f, i) => f / lists[list][i])
     return { ...spectrum('longrope', invFreq, { ...options, factor, list }, attentionFactor), atLength }
   }

@@ -40,14 +40,28 @@ export function geometric({ base, dim, precision = 'float64' }: Geometric): Floa
   )
 }
 
+/** Options that are not numbers, by name. */
+const kinds: Readonly<Record<string, (value: unknown) => boolean>> = {
+  truncate: (value) => typeof value === 'boolean',
+  range: (value) => typeof value === 'string',
+  precision: (value) => value === 'float64' || value === 'float32',
+  shortFactor: Array.isArray,
+  longFactor: Array.isArray,
+}
+
 /** Numbers of a spectrum come as one object. @throws MropeTypeError ERR_MROPE_ARGUMENT */
 export function checkOptions<O extends object>(options: O, name: string): O {
-  if (typeof options === 'object' && options !== null) return options
-  throw new MropeTypeError(
-    'ERR_MROPE_ARGUMENT',
-    `${name}: expected an object of numbers, got ${show(options)}`,
-    options,
-  )
+  if (typeof options !== 'object' || options === null) {
+    const message = `${name}: expected an object of numbers, got ${show(options)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, options)
+  }
+  for (const [key, value] of Object.entries(options)) {
+    const isKind = Object.hasOwn(kinds, key) ? kinds[key] : (x: unknown) => typeof x === 'number'
+    if (value === undefined || isKind(value)) continue
+    const message = `${name}: ${key} cannot be ${show(value)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, value)
+  }
+  return options
 }
 
 export function checkGeometric({ base, dim }: Geometric): void {
