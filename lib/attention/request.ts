@@ -38,6 +38,14 @@ export interface AttendRequest {
   readonly signal?: AbortSignal
 }
 
+/** The bias of one score. @throws MropeTypeError ERR_MROPE_ARGUMENT when the function gives no number */
+export function askBias(bias: BiasFunction, head: number, query: number, key: number): number {
+  const value: unknown = bias(head, query, key)
+  if (typeof value === 'number') return value
+  const call = `bias(${head}, ${query}, ${key})`
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', `attend: ${call} must give a number, got ${show(value)}`, value)
+}
+
 /** A checked request with every default filled in. */
 export interface AttentionPlan {
   readonly q: Tensor

@@ -1,8 +1,7 @@
-import { MropeTypeError, show } from '../errors.js'
 import { rotateLine } from '../rotary/rotate.js'
 import { loadRow, storeRow } from '../tensors/rows.js'
 import { accumulate, tileColumns, tileRows } from './kernel.js'
-import type { AttentionPlan } from './request.js'
+import { type AttentionPlan, askBias } from './request.js'
 
 // Attention by tiles with a streaming softmax (Milakov and Gimelshein, arXiv 1805.02867; FlashAttention, arXiv 2205.14135).
 //
@@ -257,14 +256,7 @@ function loadBias(
 ): void {
   const { bias, queries, keys, queryOffset } = plan
   if (typeof bias === 'function') {
-    for (let j = 0; j < count; j++) {
-      const value = bias(head, queryOffset + query, key + j)
-      if (typeof value !== 'number') {
-        const call = `bias(${head}, ${queryOffset + query}, ${key + j})`
-        throw new MropeTypeError('ERR_MROPE_ARGUMENT', `attend: ${call} must give a number, got ${show(value)}`, value)
-      }
-      line[j] = value
-    }
+    for (let j = 0; j < count; j++) line[j] = askBias(bias, head, queryOffset + query, key + j)
   } else if (bias !== undefined) {
     const plane = bias.dims[0] === 1 ? 0 : head
     loadRow(bias, (plane * queries + query) * keys + key, count, line)

@@ -1,5 +1,7 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import type { Backend, BackendName } from './backend.js'
+import { CpuBackend } from './cpu/cpu.js'
+import { loadNative } from './native/load.js'
 import { ReferenceBackend } from './reference/reference.js'
 
 /** Whether a backend can be opened here, and why. */
@@ -9,26 +11,31 @@ export interface BackendStatus {
   readonly why: string
 }
 
-interface Entry {
-  readonly name: BackendName
-  /** Why it can be opened, or why not. */
-  readonly why: string
-  /** Missing where the backend is not available. */
-  readonly open?: (why: string) => Backend
-}
+/** A backend that can be opened, or why it cannot. */
+type Opener = { readonly why: string; readonly open?: (why: string) => Backend }
 
-/** Best first. */
-const entries: readonly Entry[] = [
-  { name: 'metal', why: 'not part of this release' },
-  { name: 'mpsgraph', why: 'not part of this release' },
-  { name: 'coreml', why: 'not part of this release' },
-  { name: 'cpu', why: 'not part of this release' },
-  { name: 'reference', why: 'JavaScript, runs everywhere', open: (why) => new ReferenceBackend(why) },
+const later: () => Opener = () => ({ why: 'not part of this release' })
+
+/** Best first. Whether one can be opened is found out when it is asked for, not at import. */
+const entries: readonly { readonly name: BackendName; readonly find: () => Opener }[] = [
+  { name: 'metal', find: later },
+  { name: 'mpsgraph', find: later },
+  { name: 'coreml', find: later },
+  { name: 'cpu', find: findCpu },
+  { name: 'reference', find: () => ({ why: 'JavaScript, runs everywhere', open: (why) => new ReferenceBackend(why) }) },
 ]
+
+function findCpu(): Opener {
+  const { addon, why } = loadNative()
+  return addon === undefined ? { why } : { why, open: (reason) => new CpuBackend(addon, reason) }
+}
 
 /** All backends that mrope knows, best first. */
 export function listBackends(): BackendStatus[] {
-  return entries.map(({ name, why, open }) => ({ name, available: open !== undefined, why }))
+  return entries.map(({ name, find }) => {
+    const { why, open } = find()
+    return { name, available: open !== undefined, why }
+  })
 }
 
 /**
@@ -50,15 +57,17 @@ export async function openBackend(name: BackendName | 'auto' = 'auto'): Promise<
     const names = entries.map((candidate) => candidate.name).join(', ')
     throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: no such backend; known are auto, ${names}`, wanted)
   }
-  if (entry.open === undefined) {
-    throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: the backend is not available: ${entry.why}`, wanted)
+  const { why, open } = entry.find()
+  if (open === undefined) {
+    throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: the backend is not available: ${why}`, wanted)
   }
-  return entry.open(`asked for by ${origin}`)
+  return open(`asked for by ${origin}`)
 }
 
 function openBest(origin: string): Backend {
   const passed: string[] = []
-  for (const { name, why, open } of entries) {
+  for (const { name, find } of entries) {
+    const { why, open } = find()
     if (open === undefined) {
       passed.push(`${name}: ${why}`)
       continue

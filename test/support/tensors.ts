@@ -61,8 +61,13 @@ export function maxError(actual: ArrayLike<number>, expected: ArrayLike<number>)
   return worst
 }
 
-/** Rotation as the formula says, channel by channel, float64. */
-export function naiveRotate(x: Tensor, table: RotaryTable, pairing: Pairing = table.pairing): Float64Array {
+/** Rotation as the formula says, channel by channel, in float64 or with every step rounded. */
+export function naiveRotate(
+  x: Tensor,
+  table: RotaryTable,
+  pairing: Pairing = table.pairing,
+  round: (value: number) => number = (value) => value,
+): Float64Array {
   const [tokens, heads, headDim] = x.dims
   const [tableHeads, , pairs] = table.shape
   const values = Float64Array.from(x.toFloat32())
@@ -75,8 +80,8 @@ export function naiveRotate(x: Tensor, table: RotaryTable, pairing: Pairing = ta
         const first = start + (pairing === 'adjacent' ? 2 * f : f)
         const second = start + (pairing === 'adjacent' ? 2 * f + 1 : f + pairs)
         const [a, b] = [values[first], values[second]]
-        values[first] = a * table.cos[angle] - b * table.sin[angle]
-        values[second] = b * table.cos[angle] + a * table.sin[angle]
+        values[first] = round(round(a * table.cos[angle]) - round(b * table.sin[angle]))
+        values[second] = round(round(b * table.cos[angle]) + round(a * table.sin[angle]))
       }
     }
   }

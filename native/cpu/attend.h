@@ -1,0 +1,181 @@
+#pragma once
+
+#include "pack.h"
+#include "softmax.h"
+
+// One tile of rows of one KV head over its packed keys (FlashAttention, arXiv 2205.14135).
+//
+//   for every block of 128 keys that a row of the tile sees
+//     for every strip of MR rows:  scores = Q·Kᵀ, weights = 2^(scores − maximum), sums = sums · decay + weights · V
+//
+// Rows of a KV head are (query, head of the group): neighbours see nearly the same keys, so the causal border wastes
+// little. Masks are looked at only in blocks that a row sees in part.
+
+namespace mrope::cpu::MROPE_ISA {
+
+MROPE_INLINE int64_t stripRows(int64_t rows) { return roundUp(rows, MR); }
+
+static int64_t tileFloats(const AttendJob &job) {
+  const int64_t rows = stripRows(tileRows);
+  return rows * (lineLength(job.a.q.dim) + paddedChannels(job.a.v.dim) + 4) + MR * keyBlock;
+}
+
+/** The scratch memory of a tile. */
+struct TileScratch {
+  float *queries;
+  float *sums;
+  float *scores;
+  Running *running;
+  /** Keys that a row sees, counted from the first packed key. */
+  KeyRange *ranges;
+};
+
+MROPE_INLINE int64_t queryOf(const AttendJob &job, const RowTile &tile, int64_t r) {
+  return (tile.row + r) / job.group;
+}
+MROPE_INLINE int64_t headOf(const AttendJob &job, const RowTile &tile, int64_t r) {
+  return tile.kvHead * job.group + (tile.row + r) % job.group;
+}
+
+template <class T>
+static void packQueries(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, const TileScratch &to) {
+  const Attend &a = job.a;
+  const int64_t length = lineLength(a.q.dim);
+  for (int64_t r = 0; r < stripRows(tile.rows); r++) {
+    to.running[r] = {-infinity, 0};
+    float *row = to.queries + r * length;
+    if (r >= tile.rows) {
+      to.ranges[r] = {0, 0};
+      __builtin_memset(row, 0, length * sizeof(float));
+      continue;
+    }
+    const int64_t query = queryOf(job, tile, r), head = headOf(job, tile, r);
+    fetch(a.q, queryOf(job, tile, r + rowsAhead), headOf(job, tile, r + rowsAhead));
+    const KeyRange seen = job.ranges[query];
+    const int64_t first = least(most(seen.first - packed.base, 0), packed.count);
+    to.ranges[r] = {int32_t(first), int32_t(most(least(seen.end - packed.base, packed.count), first))};
+    const int64_t tableHead = a.rotateQ ? head * a.table.heads / a.q.heads : 0;
+    const Turn turn = turnOf(a.table, a.rotateQ, tableHead, a.tableOffset + query);
+    const double scale = a.scales ? a.scales[query] : a.scale;
+    prepareRow((const T *)a.q.at(query, head), row, a.q.dim, turn, a.qNorm, float(scale * 1.4426950408889634));
+  }
+}
+
+/** The keys that `count` rows from r on see between them; empty is {max, 0}. */
+MROPE_INLINE KeyRange unionOf(const KeyRange *ranges, int64_t count) {
+  KeyRange all = {INT32_MAX, 0};
+  for (int64_t r = 0; r < count; r++) {
+    if (ranges[r].first == ranges[r].end) continue;
+    all.first = int32_t(least(all.first, ranges[r].first));
+    all.end = int32_t(most(all.end, ranges[r].end));
+  }
+  return all;
+}
+
+/** The product with values that are not all finite: a masked key is left out instead of multiplied by 0. */
+static void addSeenValues(const float *weights, const float *values, float *sums, int64_t stride, int64_t channels,
+                          int64_t from, int64_t to) {
+  for (int64_t i = 0; i < MR; i++) {
+    for (int64_t j = from; j < to; j++) {
+      const float weight = weights[i * keyBlock + j];
+      if (weight == 0) continue;
+      for (int64_t c = 0; c < channels; c += W) {
+        float *sum = sums + i * channels + c;
+        store(sum, load(sum) + load(values + c / NR * stride + j * NR + c % NR) * weight);
+      }
+    }
+  }
+}
+
+/** One strip over one block: keys from … to, counted from the block's first key at `start`. */
+static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, const TileScratch &s,
+                        int64_t strip, int64_t start, int64_t from, int64_t to, uint8_t *exact) {
+  const int64_t dim = job.a.q.dim, length = lineLength(dim);
+  const int64_t channels = paddedChannels(job.a.v.dim), stride = paddedKeys(packed.count) * NR;
+  const int64_t panelFrom = from / NR * NR, end = roundUp(to, W);
+  const float *keys = packed.keys + start * dim;
+  for (int64_t j = panelFrom; j < to; j += NR) {
+    panelTile<false>(s.scores + j, keyBlock, s.queries + strip * length, length, keys + j * dim, dim, to - j);
+  }
+  float *sums = s.sums + strip * channels;
+  for (int64_t i = 0; i < MR; i++) {
+    const int64_t r = strip + i;
+    float *scores = s.scores + i * keyBlock;
+    const int64_t first = most(s.ranges[r].first - start, panelFrom), last = least(s.ranges[r].end - start, end);
+    const bool whole = first == panelFrom && last == end;
+    for (int64_t j = panelFrom; j < least(first, end); j++) scores[j] = -infinity;
+    for (int64_t j = most(last, panelFrom); j < end; j++) scores[j] = -infinity;
+    if (job.a.bias.kind != BiasKind::None && first < last) {
+      addBias(job, headOf(job, tile, r), queryOf(job, tile, r), packed.base + start + first, last - first,
+              scores + first);
+    }
+    const bool masked = !whole || job.a.bias.kind != BiasKind::None;
+    const int64_t n = end - panelFrom;
+    const float decay = masked ? weighRow<true>(scores + panelFrom, n, s.running[r], exact[r])
+                               : weighRow<false>(scores + panelFrom, n, s.running[r], exact[r]);
+    if (decay != 1) scaleRow(sums + i * channels, channels, decay);
+  }
+  const float *values = packed.values + start * NR;
+  if (!packed.finite[start / keyBlock]) {
+    addSeenValues(s.scores, values, sums, stride, channels, from, to);
+    return;
+  }
+  for (int64_t c = 0; c < job.a.v.dim; c += NR) {
+    panelTile<true>(sums + c, channels, s.scores + from, keyBlock, values + c / NR * stride + from * NR, to - from,
+                    job.a.v.dim - c);
+  }
+}
+
+/** Fetches the rows of the next KV head that stand where the rows of this strip stand. */
+static void fetchNextHead(const AttendJob &job, const RowTile &tile, int64_t strip) {
+  for (int64_t r = strip; r < least(strip + MR, tile.rows); r++) {
+    const int64_t token = queryOf(job, tile, r), head = headOf(job, tile, r) + job.group;
+    fetch(job.a.q, token, head);
+    fetch(job.a.out, token, head);
+    if (head % job.group != 0) continue;
+    fetch(job.a.k, token, tile.kvHead + 1);
+    fetch(job.a.v, token, tile.kvHead + 1);
+  }
+}
+
+static void attendTile(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, float *scratch,
+                       uint8_t *exact) {
+  const int64_t rows = stripRows(tile.rows), channels = paddedChannels(job.a.v.dim);
+  TileScratch s;
+  s.queries = scratch;
+  s.sums = s.queries + rows * lineLength(job.a.q.dim);
+  s.scores = s.sums + rows * channels;
+  s.running = (Running *)(s.scores + MR * keyBlock);
+  s.ranges = (KeyRange *)(s.running + rows);
+  switch (job.a.q.type) {
+    case DType::Float32:
+      packQueries<float>(job, tile, packed, s);
+      break;
+    case DType::Float16:
+      packQueries<Half>(job, tile, packed, s);
+      break;
+    case DType::Bfloat16:
+      packQueries<Bfloat>(job, tile, packed, s);
+      break;
+  }
+  __builtin_memset(s.sums, 0, rows * channels * sizeof(float));
+  __builtin_memset(exact, 0, rows);
+  bool finite = true;
+  const KeyRange all = unionOf(s.ranges, rows);
+  for (int64_t start = all.first / keyBlock * keyBlock; start < all.end; start += keyBlock) {
+    finite &= packed.finite[start / keyBlock] != 0;
+    for (int64_t strip = 0; strip < rows; strip += MR) {
+      const KeyRange seen = unionOf(s.ranges + strip, MR);
+      const int64_t from = most(seen.first - start, 0), to = least(seen.end - start, keyBlock);
+      if (packed.more && start == all.first / keyBlock * keyBlock) fetchNextHead(job, tile, strip);
+      if (from < to) attendStrip(job, tile, packed, s, strip, start, from, to, exact);
+    }
+  }
+  for (int64_t r = 0; r < tile.rows; r++) {
+    const bool fine = writeRow(job.a.out, queryOf(job, tile, r), headOf(job, tile, r), s.sums + r * channels,
+                               s.running[r].total);
+    if (!fine && finite) exact[r] = 1;
+  }
+}
+
+}  // namespace mrope::cpu::MROPE_ISA

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "vec.h"
+
+// Register tiles: MR rows × NV vectors of sums.
+//
+//   C[i][j] (+)= Σ_k A[i][k] · B[k][j]      A rows lda apart, B packed in panels of NR columns, C rows ldc apart
+//
+// AVX2: 12 sums, 2 columns and a row element fill 15 of 16 registers; AVX-512: 24 of 32; SSE: 8 of 16; NEON: 16 of 32.
+
+namespace mrope::cpu::MROPE_ISA {
+
+#if MROPE_LANES == 16
+constexpr int MR = 12, NV = 2;
+#elif MROPE_LANES == 8
+constexpr int MR = 6, NV = 2;
+#elif defined(__aarch64__)
+constexpr int MR = 4, NV = 4;
+#else
+constexpr int MR = 4, NV = 2;
+#endif
+/** Columns of a panel. */
+constexpr int NR = NV * W;
+
+template <int vectors, bool accumulate>
+MROPE_INLINE void registerTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K) {
+  vf c[MR][vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; i++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; j++) c[i][j] = accumulate ? load(C + i * ldc + j * W) : vf{};
+  }
+#pragma GCC unroll 2
+  for (int64_t k = 0; k < K; k++) {
+    vf b[vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; j++) b[j] = load(B + k * NR + j * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; i++) {
+      const vf a = splat(A[i * lda + k]);
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; j++) c[i][j] = c[i][j] + a * b[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; i++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; j++) store(C + i * ldc + j * W, c[i][j]);
+  }
+}
+
+/** As many vectors of a panel as `columns` needs. Returns the columns that were made. */
+template <bool accumulate>
+MROPE_INLINE int64_t panelTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K,
+                               int64_t columns) {
+  if (columns > NR / 2) {
+    registerTile<NV, accumulate>(C, ldc, A, lda, B, K);
+    return NR;
+  }
+  registerTile<NV / 2, accumulate>(C, ldc, A, lda, B, K);
+  return NR / 2;
+}
+
+}  // namespace mrope::cpu::MROPE_ISA

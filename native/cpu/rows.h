@@ -1,0 +1,105 @@
+#pragma once
+
+#include "vec.h"
+
+// One vector of one head: rotation, RMS norm, conversion.
+//
+//   half-split   [x0 x1 … xF-1 | y0 y1 … yF-1 | rest]      pair f is (f, f + F)
+//   adjacent     [x0 y0 x1 y1 …              | rest]      pair f is (2f, 2f + 1)
+//
+//   (x, y) → (x·c − y·s, y·c + x·s)
+
+namespace mrope::cpu::MROPE_ISA {
+
+/** Angles of one token; without pairs nothing turns. */
+struct Turn {
+  const float *cos = nullptr;
+  const float *sin = nullptr;
+  int64_t pairs = 0;
+  bool adjacent = false;
+};
+
+template <class From, class To>
+MROPE_INLINE void copyRow(const From *from, To *to, int64_t n, vf factor) {
+  int64_t i = 0;
+  for (; i + W <= n; i += W) store(to + i, load(from + i) * factor);
+  if (i < n) storePart(to + i, loadPart(from + i, n - i) * factor, n - i);
+}
+
+/** Half-split; `to` may be `from`. */
+template <class From, class To>
+MROPE_INLINE void turnHalves(const From *from, To *to, const Turn &turn, vf sign, vf factor) {
+  const int64_t F = turn.pairs;
+  const auto one = [&](int64_t f, int64_t lanes) __attribute__((always_inline)) {
+    const vf x = loadUpTo(from + f, lanes) * factor, y = loadUpTo(from + F + f, lanes) * factor;
+    const vf c = loadUpTo(turn.cos + f, lanes), s = loadUpTo(turn.sin + f, lanes) * sign;
+    storeUpTo(to + f, x * c - y * s, lanes);
+    storeUpTo(to + F + f, y * c + x * s, lanes);
+  };
+  int64_t f = 0;
+  for (; f + W <= F; f += W) one(f, W);
+  if (f < F) one(f, F - f);
+}
+
+/** Adjacent; `to` may be `from`. */
+template <class From, class To>
+MROPE_INLINE void turnNeighbours(const From *from, To *to, const Turn &turn, vf sign, vf factor) {
+  const int64_t F = turn.pairs;
+  const auto one = [&](int64_t f, int64_t lanes) __attribute__((always_inline)) {
+    const int64_t second = 2 * lanes - W;
+    const vf a = loadUpTo(from + 2 * f, 2 * lanes) * factor;
+    const vf b = second > 0 ? loadUpTo(from + 2 * f + W, second) * factor : vf{};
+    const vf x = evens(a, b), y = odds(a, b);
+    const vf c = loadUpTo(turn.cos + f, lanes), s = loadUpTo(turn.sin + f, lanes) * sign;
+    const vf u = x * c - y * s, v = y * c + x * s;
+    storeUpTo(to + 2 * f, interleaveLow(u, v), 2 * lanes);
+    if (second > 0) storeUpTo(to + 2 * f + W, interleaveHigh(u, v), second);
+  };
+  int64_t f = 0;
+  for (; f + W <= F; f += W) one(f, W);
+  if (f < F) one(f, F - f);
+}
+
+template <class From, class To>
+MROPE_INLINE void turnRow(const From *from, To *to, const Turn &turn, float sign, float factor) {
+  if (turn.pairs == 0) return;
+  if (turn.adjacent) {
+    turnNeighbours(from, to, turn, splat(sign), splat(factor));
+  } else {
+    turnHalves(from, to, turn, splat(sign), splat(factor));
+  }
+}
+
+/** row · weight · factor / rms(row). */
+static void normRow(float *row, int64_t dim, const Norm &norm, float factor) {
+  vf squares = {};
+  int64_t i = 0;
+  for (; i + W <= dim; i += W) squares += load(row + i) * load(row + i);
+  double mean = sum(squares);
+  for (; i < dim; i++) mean += double(row[i]) * row[i];
+  const vf rms = splat(float(factor / __builtin_sqrt(mean / double(dim) + norm.eps)));
+  for (i = 0; i < dim; i += W) {
+    const int64_t lanes = dim - i;
+    storeUpTo(row + i, loadUpTo(row + i, lanes) * rms * loadUpTo(norm.weight + i, lanes), lanes);
+  }
+}
+
+/** A query or key as float32: normed, rotated and multiplied by `factor`. */
+template <class T>
+MROPE_INLINE void prepareRow(const T *from, float *row, int64_t dim, const Turn &turn, const Norm &norm, float factor) {
+  const int64_t turned = 2 * turn.pairs;
+  if (norm.weight == nullptr) {
+    turnRow(from, row, turn, 1, factor);
+    copyRow(from + turned, row + turned, dim - turned, splat(factor));
+  } else if (norm.after) {
+    turnRow(from, row, turn, 1, 1);
+    copyRow(from + turned, row + turned, dim - turned, splat(1.f));
+    normRow(row, dim, norm, factor);
+  } else {
+    copyRow(from, row, dim, splat(1.f));
+    normRow(row, dim, norm, factor);
+    turnRow(row, row, turn, 1, 1);
+  }
+}
+
+}  // namespace mrope::cpu::MROPE_ISA
