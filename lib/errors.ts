@@ -67,7 +67,7 @@ export class MropeRangeError extends RangeError {
 }
 
 /** A short, safe picture of any value for an error message: never throws, never long. */
-export function show(value: unknown): string {
+export function show(value: unknown, depth = 0): string {
   try {
     if (typeof value === 'string')
       return value.length > 80 ? JSON.stringify(value.slice(0, 77)) + '…' : JSON.stringify(value)
@@ -76,7 +76,8 @@ export function show(value: unknown): string {
     if (ArrayBuffer.isView(value))
       return `${value.constructor.name}(${'length' in value ? value.length : value.byteLength})`
     if (Array.isArray(value)) {
-      const head = value.slice(0, 8).map(show).join(', ')
+      if (depth === 3) return '[…]'
+      const head = Array.from(value.slice(0, 8), (entry) => show(entry, depth + 1)).join(', ')
       return value.length > 8 ? `[${head}, … ${value.length} entries]` : `[${head}]`
     }
     if (typeof value === 'object' && value !== null) {

@@ -14,7 +14,8 @@ export {
   softmaxScale,
   softmaxScaleRules,
 } from './attention/scale.js'
-export type { Backend, BackendName, BackendRotateOptions } from './backends/backend.js'
+export type { Backend, BackendRotateOptions } from './backends/backend.js'
+export { type BackendName, backendNames } from './backends/names.js'
 export { type BackendStatus, listBackends, openBackend } from './backends/open.js'
 export { BackendResult } from './backends/result.js'
 export { type Compat, compatNames } from './encodings/compat.js'

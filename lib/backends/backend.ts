@@ -2,9 +2,8 @@ import type { AttendRequest } from '../attention/request.js'
 import type { RotateOptions } from '../rotary/rotate.js'
 import type { RotaryTable } from '../rotary/table.js'
 import type { Tensor } from '../tensors/tensor.js'
+import type { BackendName } from './names.js'
 import type { BackendResult } from './result.js'
-
-export type BackendName = 'reference' | 'cpu' | 'metal' | 'mpsgraph' | 'coreml'
 
 export interface BackendRotateOptions extends RotateOptions {
   /** Stops the work; `out` is then written in part. Rejects with `signal.reason`. */

@@ -1,6 +1,7 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
-import type { Backend, BackendName } from './backend.js'
+import type { Backend } from './backend.js'
 import { CpuBackend } from './cpu/cpu.js'
+import { type BackendName, backendNames } from './names.js'
 import { loadNative } from './native/load.js'
 import { ReferenceBackend } from './reference/reference.js'
 
@@ -16,14 +17,14 @@ type Opener = { readonly why: string; readonly open?: (why: string) => Backend }
 
 const later: () => Opener = () => ({ why: 'not part of this release' })
 
-/** Best first. Whether one can be opened is found out when it is asked for, not at import. */
-const entries: readonly { readonly name: BackendName; readonly find: () => Opener }[] = [
-  { name: 'metal', find: later },
-  { name: 'mpsgraph', find: later },
-  { name: 'coreml', find: later },
-  { name: 'cpu', find: findCpu },
-  { name: 'reference', find: () => ({ why: 'JavaScript, runs everywhere', open: (why) => new ReferenceBackend(why) }) },
-]
+/** Whether a backend can be opened is found out when it is asked for, not at import. */
+const finders: { readonly [Name in BackendName]: () => Opener } = {
+  metal: later,
+  mpsgraph: later,
+  coreml: later,
+  cpu: findCpu,
+  reference: () => ({ why: 'JavaScript, runs everywhere', open: (why) => new ReferenceBackend(why) }),
+}
 
 function findCpu(): Opener {
   const { addon, why } = loadNative()
@@ -32,8 +33,8 @@ function findCpu(): Opener {
 
 /** All backends that mrope knows, best first. */
 export function listBackends(): BackendStatus[] {
-  return entries.map(({ name, find }) => {
-    const { why, open } = find()
+  return backendNames.map((name) => {
+    const { why, open } = finders[name]()
     return { name, available: open !== undefined, why }
   })
 }
@@ -52,12 +53,12 @@ export async function openBackend(name: BackendName | 'auto' = 'auto'): Promise<
   const origin = forced ? `MROPE_BACKEND=${forced}` : `openBackend(${show(name)})`
   const wanted = forced || name
   if (wanted === 'auto') return openBest(origin)
-  const entry = entries.find((candidate) => candidate.name === wanted)
-  if (entry === undefined) {
-    const names = entries.map((candidate) => candidate.name).join(', ')
+  const known = backendNames.find((candidate) => candidate === wanted)
+  if (known === undefined) {
+    const names = backendNames.join(', ')
     throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: no such backend; known are auto, ${names}`, wanted)
   }
-  const { why, open } = entry.find()
+  const { why, open } = finders[known]()
   if (open === undefined) {
     throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: the backend is not available: ${why}`, wanted)
   }
@@ -66,8 +67,8 @@ export async function openBackend(name: BackendName | 'auto' = 'auto'): Promise<
 
 function openBest(origin: string): Backend {
   const passed: string[] = []
-  for (const { name, find } of entries) {
-    const { why, open } = find()
+  for (const name of backendNames) {
+    const { why, open } = finders[name]()
     if (open === undefined) {
       passed.push(`${name}: ${why}`)
       continue

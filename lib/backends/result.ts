@@ -1,5 +1,5 @@
 import { Tensor } from '../tensors/tensor.js'
-import type { BackendName } from './backend.js'
+import type { BackendName } from './names.js'
 
 /**
  * What every operation of a backend gives: a tensor that also says which backend made it, so that no fallback can hide.

@@ -1,6 +1,7 @@
 import type { Allocation } from '../allocations/allocation.js'
 import { allocations } from '../allocations/index.js'
 import type { Pairing } from '../rotary/table.js'
+import { familyName } from '../sequence/family-names.js'
 import type { Verified } from './encoding.js'
 import type { LayoutKind } from './family-layouts.js'
 
@@ -260,24 +261,10 @@ const text: readonly Family[] = [...half, ...adjacent].map((name) => ({
 
 const families = new Map([...visionLanguage, ...text].map((family) => [family.name, family]))
 
-/** Names under which the same families are published. */
-const aliases: Readonly<Record<string, string>> = {
-  qwen2_5_omni_thinker: 'qwen2_5_omni',
-  qwen3_omni_moe_thinker: 'qwen3_omni_moe',
-  ernie4_5_moe_vl: 'ernie4_5_vl_moe',
-  KeyeVL1_5: 'keye_vl',
-  keye_vl1_5: 'keye_vl',
-  keye_vl_1_5: 'keye_vl',
-  glm4_6v: 'glm46v',
-  'minicpm-v4_7': 'minicpmv4_7',
-  openpangu_vl_text: 'openpangu_vl',
-}
-
 /** The family of a `model_type`, or undefined. */
 export function familyOf(modelType: unknown): Family | undefined {
-  if (typeof modelType !== 'string') return undefined
-  const name = Object.hasOwn(aliases, modelType) ? aliases[modelType] : modelType
-  return families.get(name) ?? families.get(name.replace(/_text$/, ''))
+  // Some text models, such as gemma3_text, are families of their own.
+  return families.get(String(modelType)) ?? families.get(familyName(modelType))
 }
 
 /** A one-dimensional family that is not in the list, taken for Llama-like. */

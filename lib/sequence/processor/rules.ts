@@ -1,5 +1,6 @@
 import { MropeRangeError, MropeTypeError, show } from '../../errors.js'
 import { type AudioLengthRule, qwen3OmniAudioLength, qwen25OmniAudioLength } from '../audio-lengths.js'
+import { familyName } from '../family-names.js'
 
 /** How the prompt of a model family is written: its special tokens and how many tokens a grid becomes. */
 export interface PromptRules {
@@ -67,18 +68,6 @@ const shapes: Readonly<Record<string, Shape>> = {
   minicpmv4_7: { parser: 'canvas' },
 }
 
-/** Names under which the same families are published. */
-const aliases: Readonly<Record<string, string>> = {
-  qwen2_5_omni_thinker: 'qwen2_5_omni',
-  qwen3_omni_moe_thinker: 'qwen3_omni_moe',
-  ernie4_5_moe_vl: 'ernie4_5_vl_moe',
-  KeyeVL1_5: 'keye_vl',
-  keye_vl1_5: 'keye_vl',
-  keye_vl_1_5: 'keye_vl',
-  glm4_6v: 'glm46v',
-  'minicpm-v4_7': 'minicpmv4_7',
-}
-
 /**
  * Prompt rules of a model from its config.json.
  * @param downsampleMode overrides that of the configuration for this prompt (MiniCPM-V)
@@ -88,8 +77,7 @@ export function promptRulesFromConfig(config: unknown, downsampleMode?: unknown)
   const whole = asObject(config)
   const model = 'thinker_config' in whole ? asObject(whole.thinker_config) : whole
   const given = model.model_type ?? whole.model_type
-  const modelType = typeof given === 'string' ? given : ''
-  const family = Object.hasOwn(aliases, modelType) ? aliases[modelType] : modelType.replace(/_text$/, '')
+  const family = familyName(given)
   // A model without another tower has prompts of text only, whatever its family.
   const textOnly = !('vision_config' in model || 'audio_config' in model || 'image_token_id' in model)
   const shape = Object.hasOwn(shapes, family) ? shapes[family] : textOnly ? oneBlock : undefined

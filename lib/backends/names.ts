@@ -1,0 +1,4 @@
+/** Every backend that mrope knows, best first. */
+export const backendNames = ['metal', 'mpsgraph', 'coreml', 'cpu', 'reference'] as const
+
+export type BackendName = (typeof backendNames)[number]
