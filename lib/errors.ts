@@ -77,7 +77,10 @@ export function show(value: unknown, depth = 0): string {
       return `${value.constructor.name}(${'length' in value ? value.length : value.byteLength})`
     if (Array.isArray(value)) {
       if (depth === 3) return '[…]'
-      const head = Array.from(value.slice(0, 8), (entry) => show(entry, depth + 1)).join(', ')
+      const head = value
+        .slice(0, 8)
+        .map((entry) => show(entry, depth + 1))
+        .join(', ')
       return value.length > 8 ? `[${head}, … ${value.length} entries]` : `[${head}]`
     }
     if (typeof value === 'object' && value !== null) {

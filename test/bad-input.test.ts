@@ -334,7 +334,13 @@ refuses('encodings, layouts and tables', [
     0,
     /partial_rotary_factor is above 0/,
   ],
-  ['options as text', () => encodings.qwen2VL('x' as never), 'Type ARGUMENT', 'x', /options is an object, got "x"/],
+  [
+    'options as text',
+    () => encodings.qwen2VL('x' as never),
+    'Type ARGUMENT',
+    'x',
+    /encodings: qwen2_vl: expected an object, got "x"/,
+  ],
   ['stride 0', () => layouts.spatialReset(0), 'Range CONFIG', 0, /stride is a positive number, got 0/],
   [
     'NaN ids a second',

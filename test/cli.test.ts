@@ -187,6 +187,9 @@ describe('command line', () => {
       ['not a count', ['positions', '--config', 'x', '--sequence', 'y', '--decode', '-1']],
       ['unknown prefix', ['rotate', '--config', 'x', '--sequence', 'y', '--tensors', 'z', '--prefix', 'tail']],
       ['attend without anything', ['attend']],
+      ['unknown compat', ['positions', ...capture, '--compat', 'torch']],
+      ['unknown backend', ['attend', ...capture, ...tensors, '--backend', 'cuda']],
+      ['captures beside one layer', ['attend', '--captures', 'test/golden', ...capture]],
     ]
     for (const [name, args] of usage) {
       it(`${name}: exit code 2`, async () => {
@@ -219,13 +222,6 @@ describe('command line', () => {
         'ERR_MROPE_JSON',
         /bad\.json/,
       ],
-      ['an unknown compat', async () => ['positions', ...capture, '--compat', 'torch'], 'ERR_MROPE_COMPAT', /torch/],
-      [
-        'an unknown backend',
-        async () => ['attend', ...capture, ...tensors, '--backend', 'cuda'],
-        'ERR_MROPE_BACKEND',
-        /cuda/,
-      ],
       [
         'a damaged tensor file',
         async () => ['attend', ...capture, '--tensors', await file('t.safetensors', 'abc')],
@@ -237,6 +233,24 @@ describe('command line', () => {
         async () => ['positions', ...capture.slice(0, 2), '--sequence', await file('e.json', [])],
         'ERR_MROPE_SEGMENT',
         /empty/,
+      ],
+      [
+        'two rows for one tensor file',
+        async () => {
+          const row = { segments: [{ kind: 'text', length: 3 }] }
+          return ['attend', ...capture.slice(0, 2), ...tensors, '--sequence', await file('two.json', [row, row])]
+        },
+        'ERR_MROPE_SEGMENT',
+        /has 2 rows/,
+      ],
+      [
+        'a segment form with more beside',
+        async () => [
+          ...['positions', ...capture.slice(0, 2), '--sequence'],
+          await file('m.json', { segments: [], input_ids: [1] }),
+        ],
+        'ERR_MROPE_SEGMENT',
+        /"input_ids" does not fit a sequence of segments/,
       ],
       [
         'a misspelt segment',

@@ -20,6 +20,16 @@ const qwen2 = (rope: object, beside: object = {}): object => ({
 
 describe('encodingFromConfig: nothing is ignored in silence', () => {
   const cases: [string, object, RegExp, ConfigOptions?][] = [
+    [
+      'a factor beside alpha',
+      plain({ rope_type: 'dynamic', alpha: 1000, factor: 4 }),
+      /^factor 4 is not used beside alpha 1000$/,
+    ],
+    [
+      'an original length of dynamic',
+      plain({ rope_type: 'dynamic', factor: 2, original_max_position_embeddings: 1000 }),
+      /original_max_position_embeddings is not used by rope type dynamic$/,
+    ],
     ['a key nobody knows', plain({ factr: 4 }), /^config.rope_parameters.factr is unknown and not used$/],
     ['a key of another type', plain({ factor: 4 }), /^config.rope_parameters.factor is not used by rope type default$/],
     ['a rotary key beside', plain({}, { rope_percent: 0.5 }), /^config.rope_percent is unknown and not used$/],
@@ -131,7 +141,54 @@ describe('encodingFromConfig: nothing is ignored in silence', () => {
   }
 })
 
+describe('encodingFromConfig: defaults of a family where its file says nothing', () => {
+  // Gemma 3 as published: no head_dim, no rope_theta; the scaling is for the layers that see everything.
+  const gemma3 = {
+    model_type: 'gemma3',
+    text_config: {
+      model_type: 'gemma3_text',
+      hidden_size: 3840,
+      num_attention_heads: 16,
+      rope_scaling: { factor: 8, rope_type: 'linear' },
+    },
+  }
+  const expected: [string, object, ConfigOptions, number, number, number][] = [
+    ['Gemma 3, full layers', gemma3, { layerType: 'full_attention' }, 256, 256, 1e6 ** (-2 / 256) / 8],
+    ['Gemma 3, sliding layers', gemma3, { layerType: 'sliding_attention' }, 256, 256, 1e4 ** (-2 / 256)],
+    ['gpt-oss', { model_type: 'gpt_oss' }, {}, 64, 64, 1.5e5 ** (-2 / 64)],
+    ['GLM-4', { model_type: 'glm4' }, {}, 128, 64, 1e4 ** (-2 / 64)],
+    ['SmolLM3', { model_type: 'smollm3', head_dim: 128 }, {}, 128, 128, 2e6 ** (-2 / 128)],
+    ['GPT-NeoX', { model_type: 'gpt_neox', hidden_size: 6144, num_attention_heads: 64 }, {}, 96, 24, 1e4 ** (-2 / 24)],
+  ]
+  for (const [name, config, options, headDim, rotaryDim, second] of expected) {
+    it(`${name}: head ${headDim}, rotary ${rotaryDim}`, () => {
+      const described = describeConfig(config, options)
+      assert.deepEqual([described.headDim, described.rotaryDim], [headDim, rotaryDim])
+      assert.ok(Math.abs(described.invFreq[1] / second - 1) < 1e-14)
+    })
+  }
+
+  it('Gemma 3 without a layer type says that there are two', () => {
+    const { warnings } = describeConfig(gemma3)
+    assert.ok(warnings.includes('sliding_attention layers have base 10000 and no scaling; choose them with layerType'))
+  })
+})
+
 describe('encodingFromConfig: what cannot be is a typed error', () => {
+  it('rotary keys beside the part of the text model are not ignored', () => {
+    const text_config = { model_type: 'qwen3_vl_text', head_dim: 128, rope_theta: 5e6 }
+    const rope_scaling = { rope_type: 'yarn', factor: 3, original_max_position_embeddings: 262144 }
+    const config = { model_type: 'qwen3_vl', text_config, rope_scaling }
+    assert.throws(() => encodingFromConfig(config), {
+      code: 'ERR_MROPE_CONFIG',
+      message: /^config\.rope_scaling .* stands outside of the text model's part, where rope_scaling is undefined$/,
+    })
+    assert.throws(() => encodingFromConfig({ model_type: 'qwen3_vl', text_config, rope_theta: 1e4 }), {
+      code: 'ERR_MROPE_CONFIG',
+    })
+    assert.doesNotThrow(() => encodingFromConfig({ model_type: 'qwen3_vl', text_config, rope_theta: 5e6 }))
+  })
+
   type Bad = readonly [name: string, config: unknown, code: string, message: RegExp, options?: ConfigOptions]
   const cases: Bad[] = [
     ['not an object', 'config.json', 'ERR_MROPE_CONFIG', /config: expected an object, got "config.json"/],

@@ -190,7 +190,7 @@ describe('encodingFromConfig: what single families do', () => {
     const { warnings: inside, ...first } = describeConfig(modern)
     assert.match(inside.join(), /has layer types full_attention, sliding_attention; full_attention is used/)
     assert.deepEqual({ ...first, warnings: [] }, describeConfig(modern, { layerType: 'full_attention' }))
-    assert.match(describeConfig(old).warnings.join(), /rope_local_base_freq 10000 is for sliding_attention layers/)
+    assert.match(describeConfig(old).warnings.join(), /sliding_attention layers have base 10000 and no scaling/)
   })
 
   it('cohere_compass: layers without rotation', () => {

@@ -275,6 +275,12 @@ for (const { name: backendName } of listBackends().filter(({ available }) => ava
 
     it('names what is wrong with its arguments', async () => {
       const encoding = encodings.qwen2VL()
+      await assert.rejects(openSession(undefined as never, {} as never), hasCode('ERR_MROPE_ARGUMENT', 'Encoding'))
+      await assert.rejects(openSession(encoding, undefined as never), hasCode('ERR_MROPE_ARGUMENT'))
+      await assert.rejects(open(encoding, 8, { backend: 'reference' }), hasCode('ERR_MROPE_ARGUMENT', 'openBackend'))
+      await assert.rejects(open(encoding, 8, { layres: 2 }), hasCode('ERR_MROPE_ARGUMENT', 'layres'))
+      await assert.rejects(open(encoding, 8, { layers: 1e8 }), hasCode('ERR_MROPE_CAPACITY', 'GiB'))
+      await assert.rejects(open(encoding, 2 ** 40), hasCode('ERR_MROPE_CAPACITY', 'GiB'))
       await assert.rejects(open(encoding, 0), hasCode('ERR_MROPE_ARGUMENT', 'capacity'))
       await assert.rejects(open(encoding, 8, { heads: 5 }), hasCode('ERR_MROPE_HEADS', '5'))
       await assert.rejects(open(encoding, 8, { headDim: 64 }), hasCode('ERR_MROPE_SHAPE', '64'))
@@ -288,6 +294,8 @@ for (const { name: backendName } of listBackends().filter(({ available }) => ava
       await session.append(Sequence.of([text(2)]))
       const { q, k, v } = layerInput(encoding, 2, 1)
       await assert.rejects(session.attend(2, q, k, v), hasCode('ERR_MROPE_ARGUMENT', 'layer'))
+      await assert.rejects(session.attend('0' as never, q, k, v), hasCode('ERR_MROPE_ARGUMENT', 'layer'))
+      await assert.rejects(session.attend(0, q, k, v, null as never), hasCode('ERR_MROPE_ARGUMENT'))
       await assert.rejects(session.attend(0, q, rows(k, 0, 1), v), hasCode('ERR_MROPE_SHAPE', 'k is (2, 2, 128)'))
       await assert.rejects(session.attend(0, undefined as never, k, v), hasCode('ERR_MROPE_SHAPE'))
       await session.attend(0, q, k, v)

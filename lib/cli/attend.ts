@@ -20,6 +20,12 @@ export interface AttendFlags extends Partial<ConfigFlags> {
 /** `mrope attend`: rotated attention of one layer, compared with the file where it has the results. */
 export async function attendCommand(flags: AttendFlags): Promise<Report> {
   const { captures, config, sequence, tensors } = flags
+  const single = [config, sequence, tensors, flags.out].some((flag) => flag !== undefined)
+  if (captures !== undefined && single) {
+    const message =
+      'attend: --captures runs every capture of a folder; it goes without --config, --sequence, --tensors and --out'
+    throw new MropeRangeError('ERR_MROPE_USAGE', message, captures)
+  }
   const backend = await openBackend(flags.backend as 'auto')
   if (captures !== undefined) return capturesCommand(captures, backend, flags.json === true)
   if (config === undefined || sequence === undefined || tensors === undefined) {

@@ -52,7 +52,7 @@ function toSequences(row: unknown, config: unknown, name: string): Sequence[] {
       const [issue] = parsed.issues
       throw new MropeTypeError(
         'ERR_MROPE_SEGMENT',
-        `${name}: ${v.getDotPath(issue) ?? 'sequence'}: ${issue.message}`,
+        `${name}: ${show(v.getDotPath(issue) ?? 'sequence')} does not fit a sequence of segments, which has segments, padding and upcoming`,
         row,
       )
     }
@@ -69,7 +69,7 @@ export async function loadSequence(path: string, config: unknown): Promise<Seque
   const sequences = await loadSequences(path, config)
   if (sequences.length === 1) return sequences[0]
   const message = `${path} has ${sequences.length} rows; this command takes one`
-  throw new MropeRangeError('ERR_MROPE_USAGE', message, sequences.length)
+  throw new MropeRangeError('ERR_MROPE_SEGMENT', message, sequences.length)
 }
 
 export type TensorFile = ReadonlyMap<string, Tensor>

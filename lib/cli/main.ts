@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { compatNames } from '../encodings/compat.js'
+import { backendNames } from '../backends/names.js'
+import { compatNames, readCompat } from '../encodings/compat.js'
 import { MropeError, MropeRangeError } from '../errors.js'
 import { attendCommand } from './attend.js'
 import { coherenceCommand } from './coherence.js'
@@ -46,14 +47,23 @@ function withConfig(added: Command, required = true): Command {
     'the prompt: processor output in Hugging Face names, or {"segments": […]}; a list is a batch',
   )
   return added
-    .option('--compat <release>', `whose rule holds where releases disagree: ${compatNames.join(', ')}`)
+    .option('--compat <release>', `whose rule holds where releases disagree: ${compatNames.join(', ')}`, compat)
     .option('--family <name>', 'read the configuration as that of this family')
     .option('--layer-type <name>', 'which layers, where they have rotary parameters of their own')
 }
 
 function withBackend(added: Command): Command {
   const prefix = new Option('--prefix <name>', 'which tensors of the file').choices(prefixes).default('lm')
-  return added.addOption(prefix).option('--backend <name>', 'auto or the name of a backend', 'auto')
+  const backend = new Option('--backend <name>', 'what runs it').choices(['auto', ...backendNames]).default('auto')
+  return added.addOption(prefix).addOption(backend)
+}
+
+function compat(text: string): string {
+  try {
+    return readCompat(text)
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
 }
 
 function count(text: string): number {

@@ -1,5 +1,5 @@
 import { type Allocation, axisLetters, checkAllocation } from '../allocations/allocation.js'
-import { MropeRangeError, show } from '../errors.js'
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import type { Layout } from '../layouts/layout.js'
 import type { Positions } from '../layouts/positions.js'
 import { type AnglePrecision, buildTable } from '../rotary/build-table.js'
@@ -124,6 +124,11 @@ export class Encoding {
 
   /** Positions of every token: a pure function of the whole sequence. */
   positions(sequence: Sequence): Positions {
+    // By shape, not by class: a sequence of the CommonJS copy is one for the ESM copy too.
+    if (!Array.isArray(sequence?.segments) || !Number.isSafeInteger(sequence.length)) {
+      const message = `Encoding.positions: expected a Sequence, got ${show(sequence)}`
+      throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, sequence)
+    }
     return this.layout.positions(sequence)
   }
 
@@ -132,6 +137,10 @@ export class Encoding {
    * largest id of these positions + 1; fix it with `atLength` where tables are built piece by piece.
    */
   table(positions: Positions): RotaryTable {
+    if (!(positions?.ids instanceof Float64Array) || !Array.isArray(positions.axes)) {
+      const message = `Encoding.table: expected Positions, got ${show(positions)}`
+      throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, positions)
+    }
     if (this.spectrum.atLength) return this.atLength(positions.largest + 1).table(positions)
     const { invFreq, attentionFactor, allocation, pairing, precision } = this
     return buildTable(positions, { invFreq, attentionFactor, allocation, pairing, precision })

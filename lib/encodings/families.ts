@@ -229,32 +229,61 @@ const visionLanguage: readonly Family[] = [
   },
 ]
 
-const half = [
-  'llama mistral mixtral ministral qwen2 qwen2_moe qwen3 qwen3_moe gemma gemma2 gemma3 gemma3_text phi phi3 olmo olmo2',
-  'granite starcoder2 stablelm smollm3 internlm2 internlm3 gpt_neox gpt_oss deepseek_llm exaone4 hunyuan_v1_dense',
-]
-  .join(' ')
-  .split(' ')
-const adjacent = [
-  'glm',
-  'glm4',
-  'cohere',
-  'cohere2',
-  'ernie4_5',
-  'ernie4_5_moe',
-  'gptj',
-  'codegen',
-  'llama4_text',
-  'llama4',
-]
+/** What a text family fixes: defaults of its configuration class in transformers 5.18, where the file says nothing. */
+type TextFamily = Pick<Family, 'headDim' | 'partialRotaryFactor'> & Partial<Pick<Family, 'base' | 'pairing'>>
+
+const adjacent = { pairing: 'adjacent' } as const
+const llama4Text = { ...adjacent, base: 5e5, headDim: 128 }
+/** Sliding layers keep plain frequencies of their own; scaling is for the others. */
+const gemma3 = { base: { full_attention: 1e6, sliding_attention: 1e4 }, headDim: 256 }
+
+/** Base 1e4, half-split and the whole head where a row says nothing else. */
+const textFamilies: Readonly<Record<string, TextFamily>> = {
+  llama: {},
+  mistral: {},
+  mixtral: { base: 1e6 },
+  ministral: {},
+  qwen2: {},
+  qwen2_moe: {},
+  qwen3: { headDim: 128 },
+  qwen3_moe: {},
+  qwen3_next: { headDim: 256, partialRotaryFactor: 0.25 },
+  gemma: { headDim: 256 },
+  gemma2: { headDim: 256 },
+  gemma3,
+  gemma3_text: gemma3,
+  phi: { partialRotaryFactor: 0.5 },
+  phi3: {},
+  olmo: {},
+  olmo2: {},
+  granite: {},
+  starcoder2: {},
+  stablelm: { partialRotaryFactor: 0.25 },
+  smollm3: { base: 2e6 },
+  gpt_neox: { partialRotaryFactor: 0.25 },
+  gpt_oss: { base: 1.5e5, headDim: 64 },
+  exaone4: {},
+  hunyuan_v1_dense: {},
+  glm: { ...adjacent, headDim: 128, partialRotaryFactor: 0.5 },
+  glm4: { ...adjacent, headDim: 128, partialRotaryFactor: 0.5 },
+  cohere: { ...adjacent, base: 5e5 },
+  cohere2: adjacent,
+  ernie4_5: { ...adjacent, base: 5e5, headDim: 128 },
+  ernie4_5_moe: { ...adjacent, base: 5e5 },
+  gptj: adjacent,
+  codegen: adjacent,
+  llama4: llama4Text,
+  llama4_text: llama4Text,
+}
 
 /** Text families: one axis, all pairs on it. */
-const text: readonly Family[] = [...half, ...adjacent].map((name) => ({
+const text: readonly Family[] = Object.entries(textFamilies).map(([name, row]) => ({
   name,
   layout: 'sequential',
   allocation: 'single',
-  pairing: adjacent.includes(name) ? 'adjacent' : 'half-split',
+  pairing: 'half-split',
   base: 1e4,
+  ...row,
   source: `huggingface/transformers 5.18, modeling_rope_utils.py and models/${name}`,
   verified: 'source',
 }))
@@ -264,7 +293,8 @@ const families = new Map([...visionLanguage, ...text].map((family) => [family.na
 /** The family of a `model_type`, or undefined. */
 export function familyOf(modelType: unknown): Family | undefined {
   // Some text models, such as gemma3_text, are families of their own.
-  return families.get(String(modelType)) ?? families.get(familyName(modelType))
+  if (typeof modelType !== 'string') return undefined
+  return families.get(modelType) ?? families.get(familyName(modelType))
 }
 
 /** A one-dimensional family that is not in the list, taken for Llama-like. */

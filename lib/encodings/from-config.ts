@@ -31,7 +31,10 @@ export function encodingFromConfig(config: unknown, options: ConfigOptions = {})
   const text = textConfig(model)
   const warnings: string[] = []
   const family = resolveFamily(model, text, options.family, warnings)
-  const rope = readRopeParameters(text, options.layerType)
+  checkOutside([whole, model], text, warnings)
+  const slidingBase =
+    family.layout === 'sequential' && typeof family.base !== 'number' ? family.base.sliding_attention : undefined
+  const rope = readRopeParameters(text, options.layerType, slidingBase)
   checkInterleaved(rope, family)
   if (options.layerType !== undefined && !rope.byLayerType && typeof family.base === 'number') {
     warnings.push(`layerType ${show(options.layerType)} is not used: all layers have the same rotary parameters`)
@@ -79,6 +82,25 @@ function textConfig(model: Json): Json {
     if (isObject(model[key])) return model[key]
   }
   return model
+}
+
+const rotaryKeys = ['rope_parameters', 'rope_scaling', 'rope_theta', 'partial_rotary_factor', 'rope_local_base_freq']
+
+/** Rotary keys outside of the text model's part are not read, so they must say the same, or be known not to count. */
+function checkOutside(outer: readonly Json[], text: Json, warnings: string[]): void {
+  for (const object of new Set(outer)) {
+    if (object === text) continue
+    for (const key of rotaryKeys) {
+      const value = object[key]
+      if (value === undefined || value === null || JSON.stringify(value) === JSON.stringify(text[key])) continue
+      const where = `config.${key} ${show(value)} stands outside of the text model's part`
+      if (!isObject(value) && (text[key] === undefined || text[key] === null)) {
+        warnings.push(`${where} and is not used`)
+        continue
+      }
+      throw new MropeRangeError('ERR_MROPE_CONFIG', `${where}, where ${key} is ${show(text[key])}`, value)
+    }
+  }
 }
 
 function resolveFamily(model: Json, text: Json, override: string | undefined, warnings: string[]): Family {

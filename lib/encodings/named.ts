@@ -1,4 +1,5 @@
 import { MropeTypeError, show } from '../errors.js'
+import { checkOptions } from '../tensors/check.js'
 import type { Encoding } from './encoding.js'
 import { type ConfigOptions, encodingFromConfig } from './from-config.js'
 
@@ -16,8 +17,11 @@ export interface NamedOptions extends Pick<ConfigOptions, 'compat'> {
   readonly idsPerSecond?: number
 }
 
+const optionNames = ['headDim', 'base', 'sections', 'partialRotaryFactor', 'rope', 'idsPerSecond', 'compat']
+
 function named(modelType: string, defaults: NamedOptions): (options?: NamedOptions) => Encoding {
   return (options = {}) => {
+    checkOptions(`encodings: ${modelType}`, options, optionNames)
     if (typeof options !== 'object' || options === null) {
       const message = `encodings: options is an object, got ${show(options)}`
       throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, options)

@@ -56,7 +56,7 @@ const keysOfType: Readonly<Record<string, readonly string[]>> = {
   default: [],
   linear: ['factor'],
   ntk: ['factor', 'alpha'],
-  dynamic: ['factor', 'alpha', 'original_max_position_embeddings'],
+  dynamic: ['factor', 'alpha'],
   yarn: yarnKeys.split(' '),
   longrope: 'factor original_max_position_embeddings short_factor long_factor attention_factor'.split(' '),
   llama3: 'factor original_max_position_embeddings low_freq_factor high_freq_factor'.split(' '),
@@ -77,9 +77,10 @@ const aliasesOfType: Readonly<Record<string, string>> = {
  *
  * @param config the text model's configuration
  * @param layerType which entry to read where there is one for each layer type
+ * @param slidingBase base of the sliding layers of families whose sliding layers are never scaled
  * @throws MropeTypeError ERR_MROPE_CONFIG, MropeRangeError ERR_MROPE_ROPE_TYPE | ERR_MROPE_CONFIG
  */
-export function readRopeParameters(config: Json, layerType?: string): RopeParameters {
+export function readRopeParameters(config: Json, layerType?: string, slidingBase?: number): RopeParameters {
   const warnings: string[] = []
   const { rope, place } = ropeObject(config, layerType, warnings)
   const ropeType = typeOf(rope, place)
@@ -96,12 +97,12 @@ export function readRopeParameters(config: Json, layerType?: string): RopeParame
     return inner
   }
   const nested = isNested(config)
-  const localBase = nested ? undefined : numberAt(config, 'rope_local_base_freq')
+  const localBase = nested ? undefined : (numberAt(config, 'rope_local_base_freq') ?? slidingBase)
   if (localBase !== undefined && layerType === 'sliding_attention') {
     return { ropeType: 'default', base: localBase, byLayerType: true, warnings }
   }
   if (localBase !== undefined && layerType === undefined) {
-    warnings.push(`rope_local_base_freq ${localBase} is for sliding_attention layers; choose them with layerType`)
+    warnings.push(`sliding_attention layers have base ${localBase} and no scaling; choose them with layerType`)
   }
   for (const key of Object.keys(config)) {
     if (rotaryKey.test(key) && !outside.includes(key)) warnings.push(`config.${key} is unknown and not used`)
@@ -247,7 +248,8 @@ function warnAboutKeys(rope: Json, ropeType: string, place: string, warnings: st
   const known = new Set([...common, ...Object.values(keysOfType).flat()])
   for (const key of Object.keys(rope)) {
     if (used.includes(key)) continue
-    if (known.has(key)) warnings.push(`${place}.${key} is not used by rope type ${ropeType}`)
+    const named = rope.rope_type ?? rope.type ?? ropeType
+    if (known.has(key)) warnings.push(`${place}.${key} is not used by rope type ${named}`)
     else warnings.push(`${place}.${key} is unknown and not used`)
   }
 }
@@ -265,6 +267,9 @@ function longRopeOriginal(config: Json, rope: Json, place: string, warnings: str
 }
 
 function warnAboutLengths(parameters: RopeParameters, warnings: string[]): void {
+  if (parameters.alpha !== undefined && parameters.factor !== undefined && parameters.factor !== 1) {
+    warnings.push(`factor ${parameters.factor} is not used beside alpha ${parameters.alpha}`)
+  }
   const { ropeType, factor, originalMaxPositions: original, maxPositions } = parameters
   if (factor !== undefined && factor < 1) warnings.push(`factor ${factor} is below 1: the context is shortened`)
   if (ropeType !== 'yarn') return

@@ -12,6 +12,10 @@ export interface CacheOptions {
   readonly dtype: TensorType
 }
 
+/** More is a mistake, and would be found out only after a long time. */
+const mostLayers = 65536
+const mostGibibytes = 1024
+
 interface LayerCache {
   readonly k: Tensor
   readonly v: Tensor
@@ -28,12 +32,22 @@ export class KVCache {
 
   constructor(options: CacheOptions) {
     const { layers, kvHeads, headDim, valueDim, capacity, dtype } = options
+    const gibibytes = (layers * capacity * kvHeads * (headDim + valueDim) * (dtype === 'float32' ? 4 : 2)) / 2 ** 30
+    const tooLarge = (cause?: unknown): MropeRangeError => {
+      const message = `session: a cache of ${layers} layers × ${capacity} tokens takes ${gibibytes.toFixed(1)} GiB, which is not to be had`
+      return new MropeRangeError('ERR_MROPE_CAPACITY', message, capacity, { cause })
+    }
+    if (layers > mostLayers || gibibytes > mostGibibytes) throw tooLarge()
     this.options = options
-    this.#layers = Array.from({ length: layers }, () => ({
-      k: Tensor.zeros(dtype, [capacity, kvHeads, headDim]),
-      v: Tensor.zeros(dtype, [capacity, kvHeads, valueDim]),
-      length: 0,
-    }))
+    try {
+      this.#layers = Array.from({ length: layers }, () => ({
+        k: Tensor.zeros(dtype, [capacity, kvHeads, headDim]),
+        v: Tensor.zeros(dtype, [capacity, kvHeads, valueDim]),
+        length: 0,
+      }))
+    } catch (cause) {
+      throw tooLarge(cause)
+    }
   }
 
   /** Bytes of all layers together. */
@@ -69,7 +83,7 @@ export class KVCache {
   }
 
   #layer(layer: number): LayerCache {
-    const found = this.#layers[layer]
+    const found = typeof layer === 'number' ? this.#layers[layer] : undefined
     if (found) return found
     const message = `session: layer is from 0 to ${this.#layers.length - 1}, got ${show(layer)}`
     throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, layer)

@@ -7,6 +7,7 @@ import { Positions } from '../layouts/positions.js'
 import { buildTable } from '../rotary/build-table.js'
 import type { RotaryTable } from '../rotary/table.js'
 import { Sequence } from '../sequence/sequence.js'
+import { checkOptions } from '../tensors/check.js'
 import type { Tensor, TensorType } from '../tensors/tensor.js'
 import { KVCache, store } from './cache.js'
 import { dropTokens } from './drop.js'
@@ -182,6 +183,7 @@ export class Session {
     v: Tensor,
     options: SessionAttendOptions = {},
   ): Promise<BackendResult> {
+    checkOptions('session.attend', options, attendOptionNames)
     const start = this.#cache.length(layer)
     const count = this.#checkTensors(q, k, v)
     const { capacity } = this.#cache.options
@@ -344,10 +346,24 @@ export class Session {
   }
 }
 
+const optionNames = [
+  ...['backend', 'layers', 'heads', 'kvHeads', 'headDim', 'valueDim', 'capacity', 'dtype', 'maxPositions'],
+]
+const attendOptionNames = ['scale', 'window', 'bias', 'out', 'signal']
+
 /**
  * Opens a conversation on a backend.
  * @throws MropeRangeError ERR_MROPE_ARGUMENT | ERR_MROPE_HEADS | ERR_MROPE_SHAPE, as rejections
  */
 export async function openSession(encoding: Encoding, options: SessionOptions): Promise<Session> {
+  checkOptions('openSession', options, optionNames)
+  if (typeof encoding?.atLength !== 'function') {
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', `openSession: expected an Encoding, got ${show(encoding)}`, encoding)
+  }
+  const { backend } = options
+  if (typeof backend?.attend !== 'function' || typeof backend.rotate !== 'function') {
+    const message = `openSession: backend is what openBackend gives, got ${show(backend)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, backend)
+  }
   return new Session(encoding, options)
 }

@@ -43,9 +43,10 @@ export class Tensor {
 
   /** A tensor of zeros. */
   static zeros(type: TensorType, dims: readonly number[]): Tensor {
-    const length = dims.reduce((product, d) => product * d, 1)
+    const length = Array.isArray(dims) ? dims.reduce((product, d) => product * d, 1) : Number.NaN
     if (!Number.isSafeInteger(length) || length < 0 || length > 2 ** 32) {
-      throw new MropeRangeError('ERR_MROPE_SHAPE', `Tensor.zeros: dims ${show(dims)} are too large`, dims)
+      const message = `Tensor.zeros: dims are counts with a product up to 2^32, got ${show(dims)}`
+      throw new MropeRangeError('ERR_MROPE_SHAPE', message, dims)
     }
     return new Tensor(type, type === 'float32' ? new Float32Array(length) : new Uint16Array(length), dims)
   }
@@ -70,6 +71,10 @@ function asStorage(type: TensorType, data: unknown): TensorData {
   if ((type === 'float16' || type === 'bfloat16') && data instanceof Uint16Array) return data
   if (type === 'float16' && ArrayBuffer.isView(data) && data.constructor.name === 'Float16Array') {
     return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
+  }
+  if (type !== 'float32' && type !== 'float16' && type !== 'bfloat16') {
+    const message = `Tensor: type is float32, float16 or bfloat16, got ${show(type)}`
+    throw new MropeTypeError('ERR_MROPE_DTYPE', message, type)
   }
   throw new MropeTypeError(
     'ERR_MROPE_DTYPE',

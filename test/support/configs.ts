@@ -270,7 +270,14 @@ export const textFamilies: readonly FamilyConfigs[] = [
 ]
 
 function textFamily(modelType: string, pairing: FamilyRow['pairing']): FamilyConfigs {
-  const text = { model_type: modelType, hidden_size: 2048, num_attention_heads: 16 }
+  // The numbers of the file, whatever the defaults of the family.
+  const text = {
+    model_type: modelType,
+    hidden_size: 2048,
+    num_attention_heads: 16,
+    head_dim: 128,
+    partial_rotary_factor: 1,
+  }
   return {
     name: modelType,
     published: { ...text, rope_theta: 5e5, rope_scaling: null },
