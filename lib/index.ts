@@ -2,7 +2,7 @@ export type { Allocation } from './allocations/allocation.js'
 export { allocations } from './allocations/index.js'
 export { coherence, coherenceOf } from './analysis/coherence.js'
 export type { CoherenceOptions, PositionsCoherenceOptions } from './analysis/options.js'
-export type { BlockCoherence, Coherence } from './analysis/report.js'
+export type { BlockCoherence, Coherence, Predicate, Structure } from './analysis/report.js'
 export { attend, attendSync } from './attention/attend.js'
 export type { Mask, MaskOptions } from './attention/mask.js'
 export type { AttendRequest, BiasFunction } from './attention/request.js'
@@ -22,7 +22,12 @@ export { type Compat, compatNames } from './encodings/compat.js'
 export { Encoding, type EncodingDescription, type EncodingInit, type Verified } from './encodings/encoding.js'
 export { type ConfigOptions, encodingFromConfig } from './encodings/from-config.js'
 export { encodings, type NamedOptions } from './encodings/named.js'
-export { VisionEncoding, type VisionEncodingInit, visionEncodingFromConfig } from './encodings/vision.js'
+export {
+  type VisionConfigOptions,
+  VisionEncoding,
+  type VisionEncodingInit,
+  visionEncodingFromConfig,
+} from './encodings/vision.js'
 export * from './errors.js'
 export {
   encodeSafetensors,
@@ -39,6 +44,7 @@ export { Positions } from './layouts/positions.js'
 export { type PermuteOptions, pairingPermutation, permutePairing, type RotateOptions, rotate } from './rotary/rotate.js'
 export type { Pairing, RotaryTable } from './rotary/table.js'
 export type { ProcessorOutput } from './sequence/processor/output.js'
+export type { PromptOptions } from './sequence/processor/rules.js'
 export type {
   AudioSegment,
   AudioVideoSegment,

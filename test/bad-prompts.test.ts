@@ -144,7 +144,7 @@ refuses('runs that are no single block', [
     qwen(row(joined)),
     'Range BLOCK',
     7,
-    /run of 7 tokens at 3 spans two blocks: image_grid_thw\[0\] and \[1\] have no token between/,
+    /run of 7 tokens at 3 spans two blocks: image_grid_thw\[0\] and image_grid_thw\[1\] have no token between/,
   ],
   [
     'two videos with no token between',
@@ -185,8 +185,8 @@ refuses('runs that are no single block', [
     'a frame too few',
     parse('qwen3_vl', { ...row(frames), video_grid_thw: [[4, 4, 4]] }),
     'Range GRID_COUNT',
-    4,
-    /video_grid_thw has 4 grids, the tokens have 3 blocks/,
+    1,
+    /video_grid_thw has 1 grids of 4 frames, the tokens have 3 blocks; none for frame 3 of video_grid_thw\[0\]/,
   ],
   [
     'a video of no frames',
@@ -194,6 +194,87 @@ refuses('runs that are no single block', [
     'Range GRID',
     0,
     /\[0, 4, 4\] has no valid number of frames/,
+  ],
+  [
+    'a frame too many',
+    parse('qwen3_vl', { ...row(frames), video_grid_thw: [[2, 4, 4]] }),
+    'Range GRID_COUNT',
+    1,
+    /the block at token 13 has no grid: video_grid_thw has 1 grids of 2 frames/,
+  ],
+  [
+    'a frame of the wrong size',
+    parse('qwen3_vl', {
+      ...row([...frames, ...frames]),
+      video_grid_thw: [
+        [3, 4, 4],
+        [3, 4, 6],
+      ],
+    }),
+    'Range BLOCK',
+    4,
+    /block at token 19 has 4 tokens, frame 0 of video_grid_thw\[1\] = \[3,4,6\] gives 6/,
+  ],
+  [
+    'a frame that the merge does not divide',
+    parse('qwen3_vl', { ...row(frames), video_grid_thw: [[3, 4, 5]] }),
+    'Range GRID',
+    [3, 4, 5],
+    /frame 0 of video_grid_thw\[0\]: grid \[3,4,5\] does not divide by merge size 2/,
+  ],
+  [
+    'a thousand videos of a million frames, one token',
+    parse('qwen3_vl', { input_ids: [7], video_grid_thw: Array(1000).fill([1e6, 4, 6]) }),
+    'Range GRID_COUNT',
+    1000,
+    /video_grid_thw has 1000 grids of 1000000000 frames, the tokens have 0 blocks; none for frame 0 of video_grid_thw\[0\]/,
+  ],
+  [
+    'a thousand videos of a million frames, the third not divisible, in a batch',
+    () =>
+      Sequence.batchFromProcessor(
+        { ...stack([frames, frames]), video_grid_thw: [[3, 4, 4], [3, 4, 5], ...Array(1000).fill([1e6, 4, 6])] },
+        promptConfig('qwen3_vl'),
+      ),
+    'Range GRID',
+    [3, 4, 5],
+    /frame 0 of video_grid_thw\[1\]: grid \[3,4,5\] does not divide/,
+  ],
+  [
+    'frames left over, in a batch',
+    () =>
+      Sequence.batchFromProcessor(
+        {
+          ...stack([frames, frames]),
+          video_grid_thw: [
+            [3, 4, 4],
+            [3, 4, 4],
+            [1e6, 4, 4],
+          ],
+        },
+        promptConfig('qwen3_vl'),
+      ),
+    'Range GRID_COUNT',
+    2,
+    /video_grid_thw has 2 grids of 1000003 frames for row 1, .* none for frame 0 of video_grid_thw\[2\]/,
+  ],
+  [
+    'a video of no frames, in a batch',
+    () =>
+      Sequence.batchFromProcessor(
+        {
+          ...stack([frames, frames]),
+          video_grid_thw: [
+            [3, 4, 4],
+            [3, 4, 4],
+            [-1, 4, 4],
+          ],
+        },
+        promptConfig('qwen3_vl'),
+      ),
+    'Range GRID',
+    -1,
+    /video_grid_thw\[2\]: \[-1, 4, 4\] has no valid number of frames/,
   ],
   [
     'a video of 2^40 frames',
@@ -368,7 +449,7 @@ refuses('prompts of single families', [
     mini(crop(1, 2, 4), [[8, 12]]),
     'Range BLOCK',
     4,
-    /crop at token 1 has 4 tokens, target_sizes \[8,12\] gives 6/,
+    /crop at token 1 has 4 tokens, target_sizes\[0\] = \[8,12\] gives 6/,
   ],
   [
     'unequal slices',
@@ -423,7 +504,7 @@ refuses('prompts of single families', [
     }),
     'Range BLOCK',
     1,
-    /image at token 2 has 1 tokens, its grid \[1,2,3\] gives 6/,
+    /image at token 2 has 1 tokens, image_grid_thw\[0\] = \[1,2,3\] gives 6/,
   ],
   [
     'GLM-Image: images_per_sample',
@@ -572,7 +653,7 @@ refuses('masks, shapes and kinds', [
       ),
     'Range GRID_COUNT',
     1,
-    /image_grid_thw has 1 grids, the tokens have 0 blocks/,
+    /image_grid_thw has 1 grids for row 1, the tokens have 0 blocks; none for image_grid_thw\[1\]/,
   ],
   [
     'a batch with a grid too few',
@@ -589,7 +670,7 @@ refuses('masks, shapes and kinds', [
       ),
     'Range GRID_COUNT',
     0,
-    /has no grid: image_grid_thw has 0/,
+    /has no grid: image_grid_thw has 0 grids for row 1/,
   ],
   [
     'a batch of images to be generated, without their rows',
@@ -604,6 +685,160 @@ refuses('masks, shapes and kinds', [
     'Type ARGUMENT',
     null,
     /expected one processor output/,
+  ],
+])
+
+const heard = row([1, { audio: 5, mel: 20 }])
+const omni = (more: object) => parse('qwen2_5_omni', { ...heard, ...more })
+const unlisted = (key: string) => qwen({ ...whole, [key]: [1] })
+refuses('keys that nobody reads, and two accounts that differ', [
+  [
+    'second_per_grids_ts',
+    unlisted('second_per_grids_ts'),
+    'Type ARGUMENT',
+    'second_per_grids_ts',
+    /unknown key "second_per_grids_ts"; the keys that are read are input_ids, .*second_per_grid_ts, /,
+  ],
+  ['imageGridThw', unlisted('imageGridThw'), 'Type ARGUMENT', 'imageGridThw', /unknown key "imageGridThw"/],
+  ['toString', unlisted('toString'), 'Type ARGUMENT', 'toString', /unknown key "toString"/],
+  [
+    'position_ids',
+    unlisted('position_ids'),
+    'Type ARGUMENT',
+    'position_ids',
+    /position_ids is computed from the prompt, not taken/,
+  ],
+  ['rope_deltas', unlisted('rope_deltas'), 'Type ARGUMENT', 'rope_deltas', /rope_deltas is computed/],
+  [
+    'in a batch',
+    () => Sequence.batchFromProcessor({ ...stack([[1], [2]]), grids: [] } as never, promptConfig('qwen2_vl')),
+    'Type ARGUMENT',
+    'grids',
+    /unknown key "grids"/,
+  ],
+  [
+    'seconds under both names that differ',
+    qwen({ ...whole, second_per_grid_ts: [1], video_second_per_grid: [2] }),
+    'Range ARGUMENT',
+    [2],
+    /second_per_grid_ts \[1\] and video_second_per_grid \[2\] differ; give one of them/,
+  ],
+  [
+    'seconds under both names, of other numbers of videos',
+    qwen({ ...whole, second_per_grid_ts: [1], video_second_per_grid: [1, 1] }),
+    'Range ARGUMENT',
+    [1, 1],
+    /differ/,
+  ],
+  [
+    'audio lengths that are not the sums of the mask',
+    omni({ feature_attention_mask: [Array(19).fill(1)] }),
+    'Range ARGUMENT',
+    [19],
+    /audio_feature_lengths \[20\] and the sums of feature_attention_mask \[19\] differ/,
+  ],
+  [
+    'a feature mask of 2',
+    omni({ audio_feature_lengths: null, feature_attention_mask: [[1, 1, 2]] }),
+    'Range ARGUMENT',
+    2,
+    /feature_attention_mask\[0\]\[2\] is 0 or 1, got 2/,
+  ],
+  [
+    'a feature mask that gives another length than the tokens',
+    omni({ audio_feature_lengths: null, feature_attention_mask: [Array(33).fill(true)] }),
+    'Range BLOCK',
+    5,
+    /audio 0 at token 2 has 5 tokens, 33 mel frames give 8/,
+  ],
+  [
+    'tokens that are booleans',
+    qwen({ input_ids: [true, false] }),
+    'Type ARGUMENT',
+    true,
+    /input_ids\[0\]: expected an integer, got true/,
+  ],
+  [
+    'token types that are booleans',
+    qwen({ ...whole, mm_token_type_ids: whole.mm_token_type_ids.map((kind) => kind > 0) }),
+    'Type ARGUMENT',
+    false,
+    /mm_token_type_ids\[0\]: expected an integer, got false/,
+  ],
+  [
+    'boolean padding behind',
+    qwen({ input_ids: [1, 2], attention_mask: [true, false] }),
+    'Range ARGUMENT',
+    0,
+    /attention_mask\[1\] is 0: only padding in front/,
+  ],
+  [
+    'a batch with seconds for fewer videos',
+    () =>
+      Sequence.batchFromProcessor(
+        { ...stack([[{ video: [2, 2, 2] }], [{ video: [2, 2, 2] }]]), second_per_grid_ts: [1] },
+        promptConfig('qwen2_5_vl'),
+      ),
+    'Range GRID_COUNT',
+    1,
+    /second_per_grid_ts has 1 entries, video_grid_thw 2/,
+  ],
+])
+
+const named = (options: unknown, config: object = promptConfig('qwen2_vl')) => {
+  return () => Sequence.fromProcessor(whole, config, options as object)
+}
+const textOnly = { model_type: 'qwen2' }
+refuses('options', [
+  [
+    'an unknown family',
+    named({ family: 'qwen9_vl' }),
+    'Range FAMILY',
+    'qwen9_vl',
+    /family is one of qwen2_vl, .*, minicpmv4_7 or a text model; got "qwen9_vl"/,
+  ],
+  ['an unknown family of text', named({ family: 'qwen9' }, textOnly), 'Range FAMILY', 'qwen9', /family is one of/],
+  ['family null', named({ family: null }), 'Range FAMILY', null, /got null/],
+  ['family toString', named({ family: 'toString' }), 'Range FAMILY', 'toString', /got "toString"/],
+  ['family is an object', named({ family: { toString: 1 } }), 'Range FAMILY', { toString: 1 }, /family is one of/],
+  [
+    'a text family for a prompt with images',
+    named({ family: 'llama' }),
+    'Range FAMILY',
+    'llama',
+    /no prompt rules for family "llama"; declare segments/,
+  ],
+  ['a misspelt option', named({ familly: 'qwen2_vl' }), 'Type ARGUMENT', 'familly', /unknown option "familly"/],
+  ['options null', named(null), 'Type ARGUMENT', null, /fromProcessor: expected an object, got null/],
+  ['options are a name', named('qwen2_vl'), 'Type ARGUMENT', 'qwen2_vl', /expected an object, got "qwen2_vl"/],
+  [
+    'a batch, options null',
+    () => Sequence.batchFromProcessor([], {}, null as never),
+    'Type ARGUMENT',
+    null,
+    /batchFromProcessor: expected an object, got null/,
+  ],
+  [
+    'a batch, an unknown family',
+    () => Sequence.batchFromProcessor(stack([[1], [2]]), textOnly, { family: 'x' }),
+    'Range FAMILY',
+    'x',
+    /family is one of/,
+  ],
+  [
+    'a batch that is a list with holes',
+    () => Sequence.batchFromProcessor(new Array(2), promptConfig('qwen2_vl')),
+    'Type ARGUMENT',
+    undefined,
+    /expected one processor output with input_ids, got undefined/,
+  ],
+  ['Sequence.of, null', () => Sequence.of([], null as never), 'Type ARGUMENT', null, /Sequence.of: expected an object/],
+  [
+    'Sequence.of, a misspelt option',
+    () => Sequence.of([], { paddings: 1 } as never),
+    'Type ARGUMENT',
+    'paddings',
+    /unknown option "paddings"; known are padding, upcoming/,
   ],
 ])
 

@@ -69,6 +69,21 @@ const segmentLists = [
 ]
 const compats = [undefined, ...compatNames]
 
+/** Videos of more frames than there are tokens, or memory, now and then in place of those of a prompt. */
+function withManyFrames(random: Random, output: unknown): unknown {
+  if (random.next() >= 0.05 || typeof output !== 'object' || output === null) return output
+  const frames = [1e5, 1e6, 2 ** 20, 2 ** 24, 2 ** 24 + 1]
+  const rows = Array.from({ length: random.pick([1, 33, 1000]) }, () => [random.pick(frames), 4, 6])
+  return { ...output, video_grid_thw: random.next() < 0.5 ? rows : { data: rows.flat(), dims: [rows.length, 3] } }
+}
+
+/** Options of a prompt or a tower: mostly none. */
+function familyOptions(random: Random): never {
+  const odd = [null, 5, [], { familly: 'qwen2_vl' }, { family: null }, { family: { toString: 1 } }]
+  const named = [{}, { family: undefined }, { family: 'qwen3_vl' }, { family: 'llama' }]
+  return (random.next() < 0.9 ? undefined : random.pick([...odd, ...named])) as never
+}
+
 /** Whatever an encoding makes of a sequence must be finite numbers. */
 function checkIds(positions: Positions): void {
   for (const id of positions.ids) assert.ok(Number.isFinite(id))
@@ -99,8 +114,8 @@ const targets: Readonly<Record<string, Target>> = {
   'processor output': (random) => {
     const { config, sequence } = random.pick(prompts)
     const row = Array.isArray(sequence) ? random.pick(sequence) : sequence
-    const output = damage(random, row) as { input_ids: ArrayLike<number> }
-    const parsed = Sequence.fromProcessor(output as never, config)
+    const output = withManyFrames(random, damage(random, row))
+    const parsed = Sequence.fromProcessor(output as never, config, familyOptions(random))
     checkEncoding(encodingFromConfig(config, { compat: random.pick(compats) }), parsed)
   },
   'configuration of a prompt': (random) => {
@@ -121,12 +136,13 @@ const targets: Readonly<Record<string, Target>> = {
   },
   'batch of a processor': (random) => {
     const config = promptConfig(random.pick(['qwen2_vl', 'qwen2_5_vl', 'qwen3_vl', 'qwen2_5_omni', 'glm_image']))
-    const output = damage(random, random.pick(batches))
-    for (const sequence of Sequence.batchFromProcessor(output as never, config))
+    const output = withManyFrames(random, damage(random, random.pick(batches)))
+    for (const sequence of Sequence.batchFromProcessor(output as never, config, familyOptions(random)))
       checkIds(layouts.mrope().positions(sequence))
   },
   segments: (random) => {
-    const options = random.next() < 0.3 ? damage(random, { padding: 2, upcoming: [[1, 2, 2]] }) : {}
+    const options =
+      random.next() < 0.3 ? random.pick([null, damage(random, { padding: 2, upcoming: [[1, 2, 2]] })]) : {}
     const sequence = Sequence.of(damage(random, random.pick(segmentLists)) as never, options as never)
     const layout = random.pick(Object.values(layouts))()
     const positions = layout.positions(sequence)
@@ -136,7 +152,7 @@ const targets: Readonly<Record<string, Target>> = {
   'vision tower': (random) => {
     const healthy = random.next() < 0.3
     const config = random.pick(configs)
-    const tower = visionEncodingFromConfig(healthy ? config : damage(random, config))
+    const tower = visionEncodingFromConfig(healthy ? config : damage(random, config), familyOptions(random))
     const grids = damage(random, [
       [1, 4, 6],
       [2, 8, 4],

@@ -377,6 +377,127 @@ describe('Sequence.fromProcessor without mm_token_type_ids finds the same blocks
   }
 })
 
+describe('Sequence.fromProcessor: keys that say the same, keys that do not matter, family', () => {
+  const seen: Part[] = [2, { video: [2, 4, 4], seconds: 0.5 }, { raw: [[7, 0]] }, { video: [1, 2, 2], seconds: 2 }, 1]
+  const plain = row(seen)
+  const heard = row([1, { audio: 5, mel: 20 }, 3, { audio: 2, mel: 7 }])
+  const without = (output: object, key: string): ProcessorOutput => ({ ...output, [key]: undefined }) as never
+  const masks = [Array.from({ length: 33 }, (_, i) => i < 20), Array.from({ length: 33 }, (_, i) => i < 7)]
+  const flat = Uint8Array.from(masks.flat(), Number)
+
+  it('video_second_per_grid is second_per_grid_ts', () => {
+    const expected = segmentsOf('qwen2_5_vl', plain)
+    assert.deepEqual(
+      expected.flatMap((segment) => ('secondsPerGrid' in segment ? [segment.secondsPerGrid] : [])),
+      [0.5, 2],
+    )
+    const renamed = { ...without(plain, 'second_per_grid_ts'), video_second_per_grid: Float32Array.of(0.5, 2) }
+    assert.deepEqual(segmentsOf('qwen2_5_vl', renamed), expected)
+    assert.deepEqual(segmentsOf('qwen2_5_vl', { ...plain, video_second_per_grid: [0.5, 2] }), expected)
+    assert.deepEqual(segmentsOf('qwen2_5_vl', { ...plain, video_second_per_grid: null }), expected)
+  })
+
+  const features: [string, unknown][] = [
+    ['booleans', masks],
+    ['integers', masks.map((mask) => mask.map(Number))],
+    ['big integers in rows', masks.map((mask) => BigInt64Array.from(mask, BigInt))],
+    ['a tensor (2, 33)', { data: flat, dims: [2, 33] }],
+    ['a tensor (2, 33) of booleans', { data: masks.flat(), dims: [2, 33] }],
+  ]
+  for (const [name, feature_attention_mask] of features) {
+    it(`feature_attention_mask gives the mel frames: ${name}`, () => {
+      const masked = { ...without(heard, 'audio_feature_lengths'), feature_attention_mask } as ProcessorOutput
+      assert.deepEqual(segmentsOf('qwen2_5_omni', masked), segmentsOf('qwen2_5_omni', heard))
+      const both = { ...heard, feature_attention_mask } as ProcessorOutput
+      assert.deepEqual(segmentsOf('qwen2_5_omni', both), segmentsOf('qwen2_5_omni', heard))
+    })
+  }
+  it('feature_attention_mask and video_second_per_grid of a batch', () => {
+    const parts: Part[][] = [
+      [1, { audio: 5, mel: 20 }],
+      [{ video: [2, 2, 2], seconds: 3 }, 1, { audio: 2, mel: 7 }],
+      [4],
+    ]
+    const batch = stack(parts)
+    const width = Math.max(...parts.map((part) => row(part).input_ids.length))
+    const { second_per_grid_ts: video_second_per_grid, audio_feature_lengths: _, ...rest } = batch
+    const renamed: ProcessorOutput = { ...rest, second_per_grid_ts: undefined, video_second_per_grid }
+    const config = promptConfig('qwen2_5_omni')
+    assert.deepEqual(
+      Sequence.batchFromProcessor({ ...renamed, feature_attention_mask: masks }, config),
+      parts.map((part) => Sequence.fromProcessor(row(part, width - row(part).input_ids.length), config)),
+    )
+  })
+  it('an empty feature_attention_mask is no audio', () => {
+    for (const feature_attention_mask of [null, [], { data: [], dims: [0, 3000] }]) {
+      assert.deepEqual(segmentsOf('qwen2_5_omni', { input_ids: [5, 6], feature_attention_mask }), [text(2)])
+    }
+  })
+
+  const bools: [string, unknown][] = [
+    ['booleans', [false, false, true, true, true]],
+    ['booleans in a row of a batch of one', [[false, false, true, true, true]]],
+    ['a tensor (1, 5) of booleans', { data: [false, false, true, true, true], dims: [1, 5] }],
+  ]
+  for (const [name, attention_mask] of bools) {
+    it(`attention_mask: ${name}`, () => {
+      const masked = { input_ids: [0, 0, 5, 6, 7], attention_mask } as ProcessorOutput
+      const { padding, length } = Sequence.fromProcessor(masked, promptConfig('qwen2_vl'))
+      assert.deepEqual([padding, length], [2, 3])
+    })
+  }
+  it('attention_mask of a batch: booleans', () => {
+    const batch = {
+      input_ids: [
+        [0, 5],
+        [5, 6],
+      ],
+      attention_mask: [
+        [false, true],
+        [true, true],
+      ],
+    }
+    const rows = Sequence.batchFromProcessor(batch, promptConfig('qwen2_vl'))
+    assert.deepEqual(
+      rows.map(({ padding, length }) => [padding, length]),
+      [
+        [1, 1],
+        [0, 2],
+      ],
+    )
+  })
+
+  const besides = ['pixel_values', 'pixel_values_videos', 'input_features', 'video_metadata', 'token_type_ids']
+  for (const key of [...besides, 'moe_mm_token_type_ids', 'original_sizes', 'reshaped_input_sizes']) {
+    it(`${key} may stay`, () => {
+      const more = { ...plain, [key]: { data: new Float32Array(4), dims: [2, 2] } } as ProcessorOutput
+      assert.deepEqual(segmentsOf('qwen2_5_vl', more), segmentsOf('qwen2_5_vl', plain))
+    })
+  }
+
+  it('family: the rules of that family, whatever the model_type', () => {
+    const frames = row([1, { frames: [3, 4, 4], between: 2 }, 1])
+    const config = promptConfig('my_finetune')
+    const expected = Sequence.fromProcessor(frames, promptConfig('qwen3_vl'))
+    assert.deepEqual(Sequence.fromProcessor(frames, config, { family: 'qwen3_vl' }), expected)
+    assert.deepEqual(Sequence.fromProcessor(frames, promptConfig('qwen2_vl'), { family: 'qwen3_vl' }), expected)
+    assert.deepEqual(Sequence.batchFromProcessor([frames], config, { family: 'qwen3_vl' }), [expected])
+    const batch = stack([[1, { frames: [3, 4, 4], between: 2 }, 1], [{ frames: [2, 2, 2], between: 1 }]])
+    assert.deepEqual(
+      Sequence.batchFromProcessor(batch, config, { family: 'qwen3_vl' }),
+      Sequence.batchFromProcessor(batch, promptConfig('qwen3_vl')),
+    )
+  })
+  it('family: aliases, text models, and undefined', () => {
+    const config = promptConfig('my_finetune')
+    const expected = segmentsOf('qwen2_5_omni', heard)
+    assert.deepEqual(Sequence.fromProcessor(heard, config, { family: 'qwen2_5_omni_thinker' }).segments, expected)
+    const words = { input_ids: [5, 6, 7] }
+    assert.deepEqual(Sequence.fromProcessor(words, { model_type: 'x' }, { family: 'llama' }).segments, [text(3)])
+    assert.deepEqual(Sequence.fromProcessor(words, promptConfig('qwen2_vl'), { family: undefined }).segments, [text(3)])
+  })
+})
+
 describe('Sequence.batchFromProcessor', () => {
   const batches: [string, string, Part[][]][] = [
     [

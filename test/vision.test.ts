@@ -248,6 +248,29 @@ describe('visionEncodingFromConfig', () => {
       assert.deepEqual([...encoding.invFreq], [...inv, ...inv])
     })
   }
+  it('family: the tower of that family, whatever the model_type', () => {
+    const config = { model_type: 'my_finetune', vision_config: vision }
+    for (const family of ['qwen2_5_vl', 'qwen2_5_omni_thinker']) {
+      const { windowSide, encoding } = visionEncodingFromConfig(config, { family })
+      assert.deepEqual([windowSide, encoding.headDim], [4, 80])
+    }
+    const plain = visionEncodingFromConfig({ ...config, model_type: 'qwen2_5_vl' }, { family: 'ernie4_5_moe_vl' })
+    assert.deepEqual([plain.windowSide, plain.encoding.name], [undefined, 'ernie4_5_vl_moe vision'])
+  })
+  it('names under which a family is published: one tower', () => {
+    const names = [
+      ['qwen2_5_omni_thinker', 'qwen2_5_omni'],
+      ['qwen3_omni_moe_thinker', 'qwen3_omni_moe'],
+      ['ernie4_5_moe_vl', 'ernie4_5_vl_moe'],
+      ['glm4_6v', 'glm46v'],
+    ]
+    for (const [alias, family] of names) {
+      const [given, expected] = [alias, family].map((model_type) => {
+        return visionEncodingFromConfig({ model_type, vision_config: vision })
+      })
+      assert.deepEqual([given.describe(), given.windowSide], [expected.describe(), expected.windowSide], alias)
+    }
+  })
   it('rope_parameters of the tower: another base, and a warning for a key that is not used', () => {
     const rope = { rope_type: 'axial', rope_theta: 100, factor: 2 }
     const { encoding } = visionEncodingFromConfig({
@@ -264,6 +287,30 @@ describe('visionEncodingFromConfig', () => {
       () => visionEncodingFromConfig({ model_type: 'llava', vision_config: vision }),
       'ERR_MROPE_FAMILY',
       /"llava"/,
+    ],
+    [
+      'an unknown family',
+      () => visionEncodingFromConfig({ model_type: 'qwen2_vl', vision_config: vision }, { family: 'llava' }),
+      'ERR_MROPE_FAMILY',
+      /family is one of qwen2_vl, .*paddleocr_vl; got "llava"/,
+    ],
+    [
+      'family null',
+      () => visionEncodingFromConfig({ model_type: 'qwen2_vl', vision_config: vision }, { family: null as never }),
+      'ERR_MROPE_FAMILY',
+      /got null/,
+    ],
+    [
+      'an unknown option',
+      () => visionEncodingFromConfig({ model_type: 'qwen2_vl', vision_config: vision }, { compat: 'vllm' } as never),
+      'ERR_MROPE_ARGUMENT',
+      /unknown option "compat"; known are family/,
+    ],
+    [
+      'options null',
+      () => visionEncodingFromConfig({ model_type: 'qwen2_vl', vision_config: vision }, null as never),
+      'ERR_MROPE_ARGUMENT',
+      /expected an object, got null/,
     ],
     ['no vision_config', () => visionEncodingFromConfig({ model_type: 'qwen2_vl' }), 'ERR_MROPE_FAMILY', /"qwen2_vl"/],
     [

@@ -38,7 +38,7 @@ export async function attendCommand(flags: AttendFlags): Promise<Report> {
   const q = needTensor(file, `${prefix}.q`, tensors)
   const k = needTensor(file, `${prefix}.k`, tensors)
   const v = needTensor(file, `${prefix}.v`, tensors)
-  const rotation = await rotationOf(prefix, encoding, document, sequence, q.dims[0])
+  const rotation = await rotationOf(prefix, encoding, document, sequence, q.dims[0], flags.family)
   const result = await attendLayer(backend, { q, k, v }, rotation, flags.json === true)
   const errors: Record<string, number> = {}
   for (const [name, actual] of Object.entries(result.tensors)) {

@@ -37,15 +37,15 @@ const segmentsForm = v.strictObject({
 const processorForm = v.looseObject({ input_ids: v.unknown() })
 
 /** Reads a sequence file: segments, one processor row, or a list of either (a batch). */
-export async function loadSequences(path: string, config: unknown): Promise<Sequence[]> {
+export async function loadSequences(path: string, config: unknown, family?: string): Promise<Sequence[]> {
   const document = await readJson(path)
   const rows = Array.isArray(document) ? document : [document]
   if (rows.length === 0)
     throw new MropeRangeError('ERR_MROPE_SEGMENT', `${path}: an empty list has no sequence`, document)
-  return rows.flatMap((row, i) => toSequences(row, config, rows.length > 1 ? `${path}[${i}]` : path))
+  return rows.flatMap((row, i) => toSequences(row, { config, family }, rows.length > 1 ? `${path}[${i}]` : path))
 }
 
-function toSequences(row: unknown, config: unknown, name: string): Sequence[] {
+function toSequences(row: unknown, { config, family }: { config: unknown; family?: string }, name: string): Sequence[] {
   if (typeof row === 'object' && row !== null && 'segments' in row) {
     const parsed = v.safeParse(segmentsForm, row)
     if (!parsed.success) {
@@ -59,14 +59,15 @@ function toSequences(row: unknown, config: unknown, name: string): Sequence[] {
     const { segments, padding, upcoming } = parsed.output
     return [Sequence.of(segments as Segment[], { padding, upcoming: upcoming as never })]
   }
-  if (v.is(processorForm, row)) return Sequence.batchFromProcessor(row as unknown as ProcessorOutput, config)
+  if (v.is(processorForm, row))
+    return Sequence.batchFromProcessor(row as unknown as ProcessorOutput, config, { family })
   const message = `${name}: expected an object with segments or with input_ids, got ${show(row)}`
   throw new MropeTypeError('ERR_MROPE_SEGMENT', message, row)
 }
 
 /** The one sequence of a file, for commands whose tensors are one row. */
-export async function loadSequence(path: string, config: unknown): Promise<Sequence> {
-  const sequences = await loadSequences(path, config)
+export async function loadSequence(path: string, config: unknown, family?: string): Promise<Sequence> {
+  const sequences = await loadSequences(path, config, family)
   if (sequences.length === 1) return sequences[0]
   const message = `${path} has ${sequences.length} rows; this command takes one`
   throw new MropeRangeError('ERR_MROPE_SEGMENT', message, sequences.length)

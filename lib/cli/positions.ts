@@ -12,7 +12,7 @@ export interface PositionsFlags extends ConfigFlags {
 /** `mrope positions`: ids of every token, next, delta and the ids of generated tokens. */
 export async function positionsCommand(flags: PositionsFlags): Promise<Report> {
   const { config, encoding } = await loadConfig(flags)
-  const sequences = await loadSequences(flags.sequence, config)
+  const sequences = await loadSequences(flags.sequence, config, flags.family)
   const placed = sequences.map((sequence) => ({ sequence, positions: encoding.positions(sequence) }))
   const rows = placed.map(({ positions }) => ({
     axes: positions.axes,

@@ -21,7 +21,7 @@ export async function rotateCommand(flags: RotateFlags): Promise<Report> {
   const tensors = await loadTensors(flags.tensors, (name) => name.startsWith(`${prefix}.`))
   const names = ['q', 'k'].filter((name) => tensors.has(`${prefix}.${name}`))
   const first = needTensor(tensors, `${prefix}.${names[0] ?? 'q'}`, flags.tensors)
-  const rotation = await rotationOf(prefix, encoding, config, flags.sequence, first.dims[0])
+  const rotation = await rotationOf(prefix, encoding, config, flags.sequence, first.dims[0], flags.family)
   const backend = await openBackend(flags.backend as 'auto')
   const rotated: Record<string, Tensor> = {}
   const errors: Record<string, number> = {}

@@ -11,7 +11,7 @@ export interface TableFlags extends ConfigFlags {
 /** `mrope table`: cosines and sines of every token and pair, `(heads, tokens, pairs)`, attention factor included. */
 export async function tableCommand(flags: TableFlags): Promise<Report> {
   const { config, encoding } = await loadConfig(flags)
-  const positions = encoding.positions(await loadSequence(flags.sequence, config))
+  const positions = encoding.positions(await loadSequence(flags.sequence, config, flags.family))
   const { cos, sin, shape, pairing } = encoding.table(positions)
   if (flags.out) {
     const dims = [...shape]

@@ -24,9 +24,10 @@ export async function rotationOf(
   config: unknown,
   sequencePath: string,
   tokens: number,
+  family?: string,
 ): Promise<LayerRotation> {
   if (prefix === 'lm') {
-    const sequence = await loadSequence(sequencePath, config)
+    const sequence = await loadSequence(sequencePath, config, family)
     if (sequence.length + sequence.padding !== tokens) {
       const message = `the sequence has ${sequence.length + sequence.padding} tokens, the tensors ${tokens}`
       throw new MropeRangeError('ERR_MROPE_SHAPE', message, tokens)
@@ -34,7 +35,7 @@ export async function rotationOf(
     const table = encoding.table(encoding.positions(sequence))
     return { table, mask: { causal: true, padding: sequence.padding }, axes: encoding.axes }
   }
-  const vision = visionEncodingFromConfig(config)
+  const vision = visionEncodingFromConfig(config, { family })
   const grids = await patchGrids(sequencePath, tokens)
   const windows = vision.windows(grids)
   if (prefix === 'vision.window' && !windows) {

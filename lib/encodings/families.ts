@@ -1,7 +1,7 @@
 import type { Allocation } from '../allocations/allocation.js'
 import { allocations } from '../allocations/index.js'
 import type { Pairing } from '../rotary/table.js'
-import { familyName } from '../sequence/family-names.js'
+import { familyName, type TextFamilyName } from '../sequence/family-names.js'
 import type { Verified } from './encoding.js'
 import type { LayoutKind } from './family-layouts.js'
 
@@ -238,7 +238,7 @@ const llama4Text = { ...adjacent, base: 5e5, headDim: 128 }
 const gemma3 = { base: { full_attention: 1e6, sliding_attention: 1e4 }, headDim: 256 }
 
 /** Base 1e4, half-split and the whole head where a row says nothing else. */
-const textFamilies: Readonly<Record<string, TextFamily>> = {
+const textFamilies: Readonly<Record<TextFamilyName, TextFamily>> = {
   llama: {},
   mistral: {},
   mixtral: { base: 1e6 },

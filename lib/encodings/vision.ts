@@ -4,7 +4,9 @@ import { defineLayout } from '../layouts/layout.js'
 import { checkSide, frameCuSeqlens, type PatchGrids, patchPositions, windowOrder } from '../layouts/patches.js'
 import { Positions } from '../layouts/positions.js'
 import type { RotaryTable } from '../rotary/table.js'
+import { familyName } from '../sequence/family-names.js'
 import { spectra } from '../spectra/index.js'
+import { checkOptions } from '../tensors/check.js'
 import { Encoding, type EncodingDescription } from './encoding.js'
 import { asObject, countAt, isObject, type Json, numberAt, perHead } from './json.js'
 
@@ -96,16 +98,14 @@ export class VisionEncoding {
   }
 }
 
-/** Towers with two-dimensional rotation, by the `model_type` of the whole model. */
+/** Towers with two-dimensional rotation, by model family. */
 const towers: Readonly<Record<string, { readonly windows?: true; readonly merge?: 1 }>> = {
   qwen2_vl: {},
   qwen2_5_vl: { windows: true },
   qwen2_5_omni: { windows: true },
-  qwen2_5_omni_thinker: { windows: true },
   qwen3_vl: {},
   qwen3_vl_moe: {},
   qwen3_omni_moe: {},
-  qwen3_omni_moe_thinker: {},
   qwen3_5: {},
   qwen3_5_moe: {},
   qwen4_exp: {},
@@ -114,29 +114,40 @@ const towers: Readonly<Record<string, { readonly windows?: true; readonly merge?
   glm46v: {},
   glm_ocr: {},
   ernie4_5_vl_moe: {},
-  ernie4_5_moe_vl: {},
   // The tower merges behind its last layer, so its patches stand in plain raster order.
   paddleocr_vl: { merge: 1 },
 }
 
+export interface VisionConfigOptions {
+  /** Read the configuration as that of this family, whatever its `model_type`. */
+  readonly family?: string
+}
+
 /**
  * The encoding of a model's vision tower from its config.json.
- * @throws MropeRangeError ERR_MROPE_FAMILY for towers without two-dimensional rotation, ERR_MROPE_CONFIG
+ * @throws MropeRangeError ERR_MROPE_FAMILY for towers without two-dimensional rotation, ERR_MROPE_CONFIG;
+ *   MropeTypeError ERR_MROPE_ARGUMENT for an unknown option
  */
-export function visionEncodingFromConfig(config: unknown): VisionEncoding {
+export function visionEncodingFromConfig(config: unknown, options: VisionConfigOptions = {}): VisionEncoding {
   const whole = asObject(config, 'config')
   const model = isObject(whole.thinker_config) ? whole.thinker_config : whole
-  const modelType = typeof model.model_type === 'string' ? model.model_type : ''
-  const tower = Object.hasOwn(towers, modelType) ? towers[modelType] : undefined
+  checkOptions('visionEncodingFromConfig', options, ['family'])
+  const modelType = model.model_type ?? whole.model_type
+  const family = familyName(options.family === undefined ? modelType : options.family)
+  const tower = Object.hasOwn(towers, family) ? towers[family] : undefined
+  if (options.family !== undefined && !tower) {
+    const message = `visionEncodingFromConfig: family is one of ${Object.keys(towers).join(', ')}; got ${show(options.family)}`
+    throw new MropeRangeError('ERR_MROPE_FAMILY', message, options.family)
+  }
   if (!tower || !isObject(model.vision_config)) {
-    const message = `visionEncodingFromConfig: no rotary vision tower is known for model_type ${show(model.model_type)}`
-    throw new MropeRangeError('ERR_MROPE_FAMILY', message, model.model_type)
+    const message = `visionEncodingFromConfig: no rotary vision tower is known for model_type ${show(modelType)}`
+    throw new MropeRangeError('ERR_MROPE_FAMILY', message, modelType)
   }
   const vision = model.vision_config
   const warnings: string[] = []
   const merge = tower.merge ?? countAt(vision, 'spatial_merge_size') ?? 2
   return new VisionEncoding({
-    name: `${modelType} vision`,
+    name: `${family} vision`,
     headDim: visionHeadDim(vision),
     base: baseOf(vision, warnings),
     merge,

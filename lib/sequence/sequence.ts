@@ -1,7 +1,10 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { checkOptions } from '../tensors/check.js'
 import { splitBatch } from './processor/batch.js'
 import type { ProcessorOutput } from './processor/output.js'
 import { segmentsFromProcessor } from './processor/parse.js'
+import type { RowPlace } from './processor/row.js'
+import type { PromptOptions } from './processor/rules.js'
 import {
   cells,
   checkGrid,
@@ -64,7 +67,8 @@ export class Sequence {
         segments,
       )
     }
-    const { padding = 0, upcoming = [] } = options ?? {}
+    checkOptions('Sequence.of', options, ['padding', 'upcoming'])
+    const { padding = 0, upcoming = [] } = options
     if (!Array.isArray(upcoming)) {
       const message = `Sequence.of: upcoming is a list of grids, got ${show(upcoming)}`
       throw new MropeTypeError('ERR_MROPE_SEGMENT', message, upcoming)
@@ -86,22 +90,30 @@ export class Sequence {
 
   /**
    * A sequence from one row of a Hugging Face processor: `input_ids`, `attention_mask`, `image_grid_thw`,
-   * `video_grid_thw`, `second_per_grid_ts`, `mm_token_type_ids`, `audio_feature_lengths`, `use_audio_in_video`.
+   * `video_grid_thw`, `second_per_grid_ts`, `mm_token_type_ids`, `audio_feature_lengths`, `use_audio_in_video` and
+   * the others of `ProcessorOutput`. Pixels and the like may stay in it; keys that no processor gives are refused.
    * @param output one row; arrays, typed arrays, or objects with `data` and `dims`
    * @param config the model's config.json, for its special token ids and merge sizes
-   * @throws MropeRangeError ERR_MROPE_GRID_COUNT, ERR_MROPE_BLOCK, ERR_MROPE_GRID; MropeTypeError ERR_MROPE_ARGUMENT
+   * @param options `family`: read the prompt as that of this family, whatever the `model_type`
+   * @throws MropeRangeError ERR_MROPE_GRID_COUNT, ERR_MROPE_BLOCK, ERR_MROPE_GRID, ERR_MROPE_FAMILY, ERR_MROPE_ARGUMENT;
+   *   MropeTypeError ERR_MROPE_ARGUMENT, ERR_MROPE_CONFIG
    */
-  static fromProcessor(output: ProcessorOutput, config: unknown): Sequence {
-    const { segments, padding, upcoming } = segmentsFromProcessor(output, config)
-    return Sequence.of(segments, { padding, upcoming })
+  static fromProcessor(output: ProcessorOutput, config: unknown, options: PromptOptions = {}): Sequence {
+    checkOptions('fromProcessor', options, ['family'])
+    return parse(output, config, options)
   }
 
   /**
    * The rows of a batch. Takes a list of rows, each with its own grids, or one processor output with two-dimensional
    * `input_ids` whose grids are concatenated in row order.
    */
-  static batchFromProcessor(output: ProcessorOutput | readonly ProcessorOutput[], config: unknown): Sequence[] {
-    return splitBatch(output, config).map((row) => Sequence.fromProcessor(row, config))
+  static batchFromProcessor(
+    output: ProcessorOutput | readonly ProcessorOutput[],
+    config: unknown,
+    options: PromptOptions = {},
+  ): Sequence[] {
+    checkOptions('batchFromProcessor', options, ['family'])
+    return splitBatch(output, config, options).map((row) => parse(row.output, config, options, row.place))
   }
 
   /** The non-text segments with the places of their tokens. */
@@ -137,6 +149,11 @@ export class Sequence {
   unpadded(): Sequence {
     return new Sequence(this.segments, 0, this.upcoming)
   }
+}
+
+function parse(output: ProcessorOutput, config: unknown, options: PromptOptions, place?: RowPlace): Sequence {
+  const { segments, padding, upcoming } = segmentsFromProcessor(output, config, options, place)
+  return Sequence.of(segments, { padding, upcoming })
 }
 
 /** Neighbouring text segments as one, so that a long conversation does not grow a list of single tokens. */

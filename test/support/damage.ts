@@ -25,7 +25,8 @@ export class Random {
 }
 
 /**
- * Values that nobody meant. No number lies between 2000 and 2^24: those would be long prompts, not damage.
+ * Values that nobody meant. No number lies between 2000 and 2^24: those would be long prompts, not damage; the frames of
+ * the long list of grids are such numbers, but each of its grids is more than a prompt may have.
  */
 const oddities: readonly (() => unknown)[] = [
   ...[undefined, null, true, false, '', 'x', '3', '__proto__', 'constructor', 10n, -1n, 2n ** 70n].map((x) => () => x),
@@ -37,6 +38,7 @@ const oddities: readonly (() => unknown)[] = [
   () => [[]],
   () => [1, 2, 3],
   () => [[1, 4, 6]],
+  () => Array.from({ length: 1000 }, () => [2 ** 20, 64, 64]),
   () => [null],
   () => new Array(3),
   () => ({ length: 2 ** 40 }),

@@ -8,12 +8,18 @@ export type NumberList =
 
 type Nested = NumberList | readonly NumberList[]
 
+/** Masks may be of booleans. */
+export type FlagList = readonly boolean[] | { readonly data: readonly boolean[]; readonly dims?: readonly number[] }
+
+/** What a list may hold; flags are integers or booleans. */
+type NumberKind = 'integer' | 'real' | 'flag'
+
 /**
  * One row of integers. A leading batch dimension of one is taken off.
  * @throws MropeTypeError ERR_MROPE_ARGUMENT for anything that is not a list of integers
  */
-export function readRow(value: unknown, name: string): Float64Array {
-  const rows = readRows(value, name)
+export function readRow(value: unknown, name: string, kind: NumberKind = 'integer'): Float64Array {
+  const rows = readRows(value, name, kind)
   if (rows.length !== 1) {
     const message = `${name}: expected one row, got ${rows.length}; use Sequence.batchFromProcessor for a batch`
     throw new MropeRangeError('ERR_MROPE_SHAPE', message, rows.length)
@@ -22,20 +28,20 @@ export function readRow(value: unknown, name: string): Float64Array {
 }
 
 /** Rows of integers from a flat list, a list of lists, or a tensor object. */
-export function readRows(value: unknown, name: string): Float64Array[] {
+export function readRows(value: unknown, name: string, kind: NumberKind = 'integer'): Float64Array[] {
   const { data, dims } = unwrap(value, name)
   if (dims && dims.length === 2) {
-    const flat = readNumbers(data, name)
+    const flat = readNumbers(data, name, kind)
     const [rows, width] = dims
     return Array.from({ length: rows }, (_, i) => flat.subarray(i * width, (i + 1) * width))
   }
   if (data.length > 0 && isList(data[0])) {
     return Array.from(data as ArrayLike<NumberList>, (row, i) => {
       const at = `${name}[${i}]`
-      return readNumbers(unwrap(row, at).data, at)
+      return readNumbers(unwrap(row, at).data, at, kind)
     })
   }
-  return [readNumbers(data, name)]
+  return [readNumbers(data, name, kind)]
 }
 
 /** Grids `[[t, h, w], …]` or pairs `[[h, w], …]`; missing, null and empty lists are no grids. */
@@ -44,7 +50,9 @@ export function readGrids(value: unknown, name: string, width: 2 | 3): number[][
   const { data, dims } = unwrap(value, name)
   if (data.length === 0) return []
   const rows =
-    isList(data[0]) || dims?.length === 2 ? readRows(value, name) : chunks(readNumbers(data, name), width, name)
+    isList(data[0]) || dims?.length === 2
+      ? readRows(value, name)
+      : chunks(readNumbers(data, name, 'integer'), width, name)
   return rows.map((row, i) => {
     if (row.length !== width) {
       throw new MropeRangeError('ERR_MROPE_GRID', `${name}[${i}]: expected ${width} numbers, got ${show([...row])}`, [
@@ -58,7 +66,7 @@ export function readGrids(value: unknown, name: string, width: 2 | 3): number[][
 /** A list of finite numbers that need not be integers, such as seconds. */
 export function readReals(value: unknown, name: string): Float64Array {
   if (value === undefined || value === null) return new Float64Array()
-  return readNumbers(unwrap(value, name).data, name, false)
+  return readNumbers(unwrap(value, name).data, name, 'real')
 }
 
 function chunks(flat: Float64Array, width: number, name: string): Float64Array[] {
@@ -90,14 +98,14 @@ function checkDims(dims: unknown, length: number, name: string): readonly number
   throw new MropeRangeError('ERR_MROPE_SHAPE', `${name}: dims ${show(dims)} with ${length} values`, dims)
 }
 
-function readNumbers(data: ArrayLike<unknown>, name: string, integers = true): Float64Array {
+function readNumbers(data: ArrayLike<unknown>, name: string, kind: NumberKind): Float64Array {
   const out = new Float64Array(data.length)
   for (let i = 0; i < data.length; i++) {
     const raw = data[i]
-    const value = typeof raw === 'bigint' ? Number(raw) : raw
-    if (typeof value !== 'number' || !(integers ? Number.isSafeInteger(value) : Number.isFinite(value))) {
-      const kind = integers ? 'an integer' : 'a finite number'
-      throw new MropeTypeError('ERR_MROPE_ARGUMENT', `${name}[${i}]: expected ${kind}, got ${show(raw)}`, raw)
+    const value = typeof raw === 'bigint' || (kind === 'flag' && typeof raw === 'boolean') ? Number(raw) : raw
+    if (typeof value !== 'number' || !(kind === 'real' ? Number.isFinite(value) : Number.isSafeInteger(value))) {
+      const wanted = kind === 'real' ? 'a finite number' : 'an integer'
+      throw new MropeTypeError('ERR_MROPE_ARGUMENT', `${name}[${i}]: expected ${wanted}, got ${show(raw)}`, raw)
     }
     out[i] = value
   }

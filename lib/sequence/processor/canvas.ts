@@ -1,5 +1,6 @@
 import { MropeRangeError } from '../../errors.js'
 import type { CanvasSegment, Segment } from '../segment.js'
+import type { BlockGrid } from './grid-queue.js'
 import { type PromptRow, tokenKind } from './row.js'
 import type { PromptRules } from './rules.js'
 
@@ -25,7 +26,7 @@ export function readCanvas(row: PromptRow): Segment[] {
     }
     if (start > cursor) segments.push({ kind: 'text', length: start - cursor })
     const kind = row.kinds[crops[0].start] === tokenKind.video ? row.videos : row.images
-    const sizes = crops.map((crop) => cropSize(kind.next(crop.start), crop, rules, kind.name))
+    const sizes = crops.map((crop) => cropSize(kind.next(crop.start), crop, rules))
     const limit = f + 1 < frames.length ? frames[f + 1][0].start - 1 : tokens.length
     const end = endOfMarkers(tokens, crops.at(-1)?.end ?? 0, limit, rules)
     segments.push(canvasOf(crops, sizes, row, end))
@@ -80,10 +81,10 @@ function canvasOf(crops: Crop[], sizes: [number, number][], row: PromptRow, end:
   return { kind: 'canvas', thumbnail: sizes[0], slices: { rows, columns, grid }, trailing }
 }
 
-function cropSize(patches: number[], crop: Crop, { merge }: PromptRules, name: string): [number, number] {
-  const [h, w] = patches.map((side) => Math.floor(side / merge))
+function cropSize({ raw, at }: BlockGrid, crop: Crop, { merge }: PromptRules): [number, number] {
+  const [h, w] = raw.map((side) => Math.floor(side / merge))
   if (!(h > 0 && w > 0) || h * w !== crop.end - crop.start) {
-    const message = `the crop at token ${crop.start} has ${crop.end - crop.start} tokens, ${name} [${patches}] gives ${h * w}`
+    const message = `the crop at token ${crop.start} has ${crop.end - crop.start} tokens, ${at} = [${raw}] gives ${h * w}`
     throw damaged(message, crop.end - crop.start)
   }
   return [h, w]

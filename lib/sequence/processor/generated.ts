@@ -21,9 +21,10 @@ export function readGeneratedImages(row: PromptRow, perSample: unknown): Omit<Pa
     if (tokens[i] !== rules.imageStart) continue
     const end = tokens.indexOf(rules.imageEnd, i + 1)
     if (end < 0) break
-    const grid = checkGrid(images.next(i + 1), `${images.name}[${images.used - 1}]`)
+    const { raw, at } = images.next(i + 1)
+    const grid = checkGrid(raw, at)
     if (end - i - 1 !== cells(grid)) {
-      const message = `fromProcessor: the image at token ${i + 1} has ${end - i - 1} tokens, its grid [${grid}] gives ${cells(grid)}`
+      const message = `fromProcessor: the image at token ${i + 1} has ${end - i - 1} tokens, ${at} = [${grid}] gives ${cells(grid)}`
       throw new MropeRangeError('ERR_MROPE_BLOCK', message, end - i - 1)
     }
     segments.push({ kind: 'text', length: i + 1 - cursor }, { kind: 'image', grid })
@@ -32,8 +33,11 @@ export function readGeneratedImages(row: PromptRow, perSample: unknown): Omit<Pa
   }
   if (cursor < tokens.length) segments.push({ kind: 'text', length: tokens.length - cursor })
   const upcoming: Grid[] = []
-  while (images.used < images.all.length) upcoming.unshift(checkGrid(images.next(tokens.length), images.name))
-  return { segments, upcoming }
+  while (!images.done) {
+    const { raw, at } = images.next(tokens.length)
+    upcoming.push(checkGrid(raw, at))
+  }
+  return { segments, upcoming: upcoming.reverse() }
 }
 
 /** `images_per_sample` of one row is the number of its grids. */

@@ -1,35 +1,43 @@
-import { MropeRangeError, show } from '../../errors.js'
-import { readGrids, readReals, readRow } from './arrays.js'
+import { MropeRangeError } from '../../errors.js'
+import { readGrids, readRow } from './arrays.js'
 import { readCanvas } from './canvas.js'
 import { readGeneratedImages } from './generated.js'
+import { GridQueue, type GridQueueOptions } from './grid-queue.js'
+import { checkOutput } from './keys.js'
 import { kindsOf } from './kinds.js'
-import { checkOutput, type ProcessorOutput } from './output.js'
-import { GridQueue, type ParsedPrompt, type PromptRow } from './row.js'
-import { type PromptRules, promptRulesFromConfig } from './rules.js'
+import type { ProcessorOutput } from './output.js'
+import type { ParsedPrompt, PromptRow, RowPlace } from './row.js'
+import { type PromptOptions, promptRulesFromConfig } from './rules.js'
 import { readRuns } from './runs.js'
+import { readAudioFrames, readSeconds } from './synonyms.js'
 
-export function segmentsFromProcessor(output: ProcessorOutput, config: unknown): ParsedPrompt {
+export function segmentsFromProcessor(
+  output: ProcessorOutput,
+  config: unknown,
+  options: PromptOptions,
+  place?: RowPlace,
+): ParsedPrompt {
   checkOutput(output)
-  const rules = promptRulesFromConfig(config, output.downsample_mode ?? undefined)
+  const rules = promptRulesFromConfig(config, options, output.downsample_mode ?? undefined)
   const ids = readRow(output.input_ids, 'input_ids')
   const padding = leftPadding(output.attention_mask, ids.length)
   const tokens = ids.subarray(padding)
   const pairs = rules.parser === 'canvas'
+  const queue = (name: 'image_grid_thw' | 'video_grid_thw' | 'target_sizes' | 'target_sizes_videos', first = 0) => {
+    const where: GridQueueOptions = { byFrame: name === 'video_grid_thw' && rules.videoBlocks === 'frame', first }
+    return new GridQueue(name, readGrids(output[name], name, pairs ? 2 : 3), { ...where, row: place?.row })
+  }
   const row: PromptRow = {
     rules,
     tokens,
     kinds: kindsOf(output.mm_token_type_ids, ids.length, padding, tokens, rules),
-    images: pairs
-      ? new GridQueue('target_sizes', readGrids(output.target_sizes, 'target_sizes', 2))
-      : new GridQueue('image_grid_thw', readGrids(output.image_grid_thw, 'image_grid_thw', 3)),
-    videos: pairs
-      ? new GridQueue('target_sizes_videos', readGrids(output.target_sizes_videos, 'target_sizes_videos', 2))
-      : new GridQueue('video_grid_thw', splitFrames(readGrids(output.video_grid_thw, 'video_grid_thw', 3), rules)),
-    seconds: readReals(output.second_per_grid_ts, 'second_per_grid_ts'),
-    audioFrames: readReals(output.audio_feature_lengths, 'audio_feature_lengths'),
+    images: queue(pairs ? 'target_sizes' : 'image_grid_thw', place?.images),
+    videos: queue(pairs ? 'target_sizes_videos' : 'video_grid_thw', place?.videos),
+    seconds: readSeconds(output),
+    audioFrames: readAudioFrames(output),
     audioInVideo: output.use_audio_in_video === true,
   }
-  checkSeconds(row)
+  if (rules.videoBlocks === 'one') checkSeconds(row.seconds.length, row.videos.name, row.videos.all.length)
   if (rules.parser === 'canvas') return { segments: readCanvas(row), padding, upcoming: [] }
   if (rules.parser === 'generated-images') return { ...readGeneratedImages(row, output.images_per_sample), padding }
   return { segments: readRuns(row), padding, upcoming: [] }
@@ -38,7 +46,7 @@ export function segmentsFromProcessor(output: ProcessorOutput, config: unknown):
 /** Zeros in front are padding. A zero anywhere else is refused: ids behind it would not be those of the row alone. */
 function leftPadding(mask: unknown, width: number): number {
   if (mask === undefined || mask === null) return 0
-  const values = readRow(mask, 'attention_mask')
+  const values = readRow(mask, 'attention_mask', 'flag')
   if (values.length !== width) {
     const message = `attention_mask has ${values.length} entries, input_ids ${width}`
     throw new MropeRangeError('ERR_MROPE_SHAPE', message, values.length)
@@ -53,21 +61,9 @@ function leftPadding(mask: unknown, width: number): number {
   return padding
 }
 
-/** A video grid of T frames becomes T grids of one frame where the prompt has a block for each frame. */
-function splitFrames(grids: number[][], rules: PromptRules): number[][] {
-  if (rules.videoBlocks === 'one') return grids
-  return grids.flatMap(([t, h, w]) => {
-    if (!(t > 0 && t <= 2 ** 20)) {
-      throw new MropeRangeError('ERR_MROPE_GRID', `video_grid_thw: ${show([t, h, w])} has no valid number of frames`, t)
-    }
-    return Array.from({ length: t }, () => [1, h, w])
-  })
-}
-
-function checkSeconds({ rules, seconds, videos }: PromptRow): void {
-  if (seconds.length === 0 || rules.videoBlocks === 'frame') return
-  if (seconds.length !== videos.all.length) {
-    const message = `second_per_grid_ts has ${seconds.length} entries, video_grid_thw ${videos.all.length}`
-    throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, seconds.length)
-  }
+/** Seconds are for all videos or for none. */
+export function checkSeconds(seconds: number, name: string, videos: number): void {
+  if (seconds === 0 || seconds === videos) return
+  const message = `second_per_grid_ts has ${seconds} entries, ${name} ${videos}`
+  throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, seconds)
 }

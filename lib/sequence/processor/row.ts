@@ -1,5 +1,5 @@
-import { MropeRangeError } from '../../errors.js'
 import type { Grid, Segment } from '../segment.js'
+import type { GridQueue } from './grid-queue.js'
 import type { PromptRules } from './rules.js'
 
 export const tokenKind = { text: 0, image: 1, video: 2, audio: 3 } as const
@@ -16,30 +16,11 @@ export interface PromptRow {
   readonly audioInVideo: boolean
 }
 
-/** Grids in the order of their blocks. Knows by name what runs out or is left over. */
-export class GridQueue {
-  readonly name: string
-  readonly all: readonly number[][]
-  used = 0
-
-  constructor(name: string, all: readonly number[][]) {
-    this.name = name
-    this.all = all
-  }
-
-  next(at: number): number[] {
-    if (this.used >= this.all.length) {
-      const message = `fromProcessor: the block at token ${at} has no grid: ${this.name} has ${this.all.length}`
-      throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, this.all.length)
-    }
-    return this.all[this.used++]
-  }
-
-  finish(): void {
-    if (this.used === this.all.length) return
-    const message = `fromProcessor: ${this.name} has ${this.all.length} grids, the tokens have ${this.used} blocks`
-    throw new MropeRangeError('ERR_MROPE_GRID_COUNT', message, this.all.length)
-  }
+/** Where the row of a batch begins in the lists that the rows share, so that messages count as the user did. */
+export interface RowPlace {
+  readonly row: number
+  readonly images: number
+  readonly videos: number
 }
 
 export interface ParsedPrompt {

@@ -1,6 +1,6 @@
 import { MropeRangeError, MropeTypeError, show } from '../../errors.js'
 import { type AudioLengthRule, qwen3OmniAudioLength, qwen25OmniAudioLength } from '../audio-lengths.js'
-import { familyName } from '../family-names.js'
+import { familyName, textFamilyNames } from '../family-names.js'
 
 /** How the prompt of a model family is written: its special tokens and how many tokens a grid becomes. */
 export interface PromptRules {
@@ -68,21 +68,27 @@ const shapes: Readonly<Record<string, Shape>> = {
   minicpmv4_7: { parser: 'canvas' },
 }
 
+export interface PromptOptions {
+  /** Read the prompt as that of this family, whatever the `model_type` of the configuration. */
+  readonly family?: string
+}
+
 /**
  * Prompt rules of a model from its config.json.
  * @param downsampleMode overrides that of the configuration for this prompt (MiniCPM-V)
  * @throws MropeTypeError ERR_MROPE_CONFIG when it is not an object, MropeRangeError ERR_MROPE_FAMILY for unknown families
  */
-export function promptRulesFromConfig(config: unknown, downsampleMode?: unknown): PromptRules {
+export function promptRulesFromConfig(config: unknown, options: PromptOptions, downsampleMode?: unknown): PromptRules {
   const whole = asObject(config)
   const model = 'thinker_config' in whole ? asObject(whole.thinker_config) : whole
-  const given = model.model_type ?? whole.model_type
+  if (options.family !== undefined) checkFamily(options.family)
+  const given = options.family ?? model.model_type ?? whole.model_type
   const family = familyName(given)
   // A model without another tower has prompts of text only, whatever its family.
   const textOnly = !('vision_config' in model || 'audio_config' in model || 'image_token_id' in model)
   const shape = Object.hasOwn(shapes, family) ? shapes[family] : textOnly ? oneBlock : undefined
   if (!shape) {
-    const message = `fromProcessor: no prompt rules for model_type ${show(given)}; declare segments with Sequence.of`
+    const message = `fromProcessor: no prompt rules for ${options.family === undefined ? 'model_type' : 'family'} ${show(given)}; declare segments with Sequence.of`
     throw new MropeRangeError('ERR_MROPE_FAMILY', message, given)
   }
   const vision = 'vision_config' in model ? asObject(model.vision_config) : {}
@@ -139,6 +145,14 @@ export function promptRulesFromConfig(config: unknown, downsampleMode?: unknown)
           : undefined,
     ...rules,
   }
+}
+
+/** A family that is named must be one that is known: a misspelt one would be read as a text model. */
+function checkFamily(family: unknown): void {
+  const known = [...Object.keys(shapes), ...textFamilyNames]
+  if (typeof family === 'string' && known.includes(familyName(family))) return
+  const message = `fromProcessor: family is one of ${Object.keys(shapes).join(', ')} or a text model; got ${show(family)}`
+  throw new MropeRangeError('ERR_MROPE_FAMILY', message, family)
 }
 
 /** Patches along each side of a token: the vision tower merges 4×4, or 2×2 where its window merger is skipped. */

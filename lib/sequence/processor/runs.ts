@@ -1,5 +1,6 @@
 import { MropeRangeError } from '../../errors.js'
 import { cells, checkGrid, type Grid, type Segment } from '../segment.js'
+import type { BlockGrid, GridQueue } from './grid-queue.js'
 import { type PromptRow, tokenKind } from './row.js'
 import type { PromptRules } from './rules.js'
 
@@ -46,27 +47,26 @@ export function readRuns(row: PromptRow): Segment[] {
 }
 
 function readImage({ images, rules }: PromptRow, start: number, end: number): Segment[] {
-  const raw = images.next(start)
-  const grid = mergedGrid(raw, rules, 'image', `${images.name}[${images.used - 1}]`)
+  const block = images.next(start)
+  const grid = mergedGrid(block, rules, 'image')
   if (rules.rowEnds) {
     const tokens = grid[0] * grid[1] * (grid[2] + 1)
     const marker: Segment = { kind: 'text', length: 1 }
     const image: Segment = { kind: 'image', grid, rowEnds: true }
     // The run may include its opening and its closing token.
     if (end - start === tokens + 2) return [marker, image, marker]
-    checkRun(start, end, tokens, images, raw)
+    checkRun(start, end, tokens, block)
     return [image]
   }
-  checkRun(start, end, cells(grid), images, raw, (next) => cells(mergedGrid(next, rules, 'image', images.name)))
+  checkRun(start, end, cells(grid), block, images, (next) => cells(mergedGrid(next, rules, 'image')))
   return [{ kind: 'image', grid }]
 }
 
 function readVideo({ videos, rules, seconds }: PromptRow, start: number, end: number): Segment {
-  const raw = videos.next(start)
-  const at = videos.used - 1
-  const grid = mergedGrid(raw, rules, 'video', `${videos.name}[${at}]`)
-  checkRun(start, end, cells(grid), videos, raw, (next) => cells(mergedGrid(next, rules, 'video', videos.name)))
-  return { kind: 'video', grid, ...secondsOf(seconds, at, rules) }
+  const block = videos.next(start)
+  const grid = mergedGrid(block, rules, 'video')
+  checkRun(start, end, cells(grid), block, videos, (next) => cells(mergedGrid(next, rules, 'video')))
+  return { kind: 'video', grid, ...secondsOf(seconds, block.index, rules) }
 }
 
 function readAudio({ rules, audioFrames }: PromptRow, start: number, end: number, index: number): Segment {
@@ -86,14 +86,13 @@ function opensAudioVideo({ kinds, tokens, rules, audioInVideo }: PromptRow, i: n
 
 function readAudioVideo(row: PromptRow, start: number, audioIndex: number): { segment: Segment; end: number } {
   const { videos, rules, seconds, kinds, tokens } = row
-  const raw = videos.next(start)
-  const at = videos.used - 1
-  const grid = mergedGrid(raw, rules, 'video', `${videos.name}[${at}]`)
+  const block = videos.next(start)
+  const grid = mergedGrid(block, rules, 'video')
   let end = start
   while (kinds[end] === tokenKind.video || kinds[end] === tokenKind.audio) end++
   const streams = Uint8Array.from(kinds.subarray(start, end), (kind) => (kind === tokenKind.audio ? 1 : 0))
   const audioLength = streams.reduce((sum, stream) => sum + stream, 0)
-  checkRun(start, start + streams.length - audioLength, cells(grid), videos, raw)
+  checkRun(start, start + streams.length - audioLength, cells(grid), block)
   const expected = audioTokens(rules, row.audioFrames, audioIndex, start)
   if (expected !== undefined && expected !== audioLength) {
     const message = `fromProcessor: the sound of the video at token ${start} has ${audioLength} tokens, ${row.audioFrames[audioIndex]} mel frames give ${expected}`
@@ -103,7 +102,13 @@ function readAudioVideo(row: PromptRow, start: number, audioIndex: number): { se
     const message = `fromProcessor: the video with sound at token ${start} ends at ${end} without its two closing markers`
     throw new MropeRangeError('ERR_MROPE_BLOCK', message, tokens.length)
   }
-  const segment: Segment = { kind: 'audio-video', grid, audioLength, streams, ...secondsOf(seconds, at, rules) }
+  const segment: Segment = {
+    kind: 'audio-video',
+    grid,
+    audioLength,
+    streams,
+    ...secondsOf(seconds, block.index, rules),
+  }
   return { segment, end: end + 2 }
 }
 
@@ -127,32 +132,32 @@ function endOfRun(kinds: Uint8Array, start: number): number {
   return end
 }
 
-function mergedGrid(raw: number[], rules: PromptRules, kind: 'image' | 'video', at: string): Grid {
-  const [t, h, w] = checkGrid(raw, at)
+/** The grid of a block after merging. */
+function mergedGrid({ raw, frames, at }: BlockGrid, rules: PromptRules, kind: 'image' | 'video'): Grid {
+  const [, h, w] = checkGrid(raw, at)
   const temporal = kind === 'video' ? rules.temporalMerge : 1
-  if (h % rules.merge !== 0 || w % rules.merge !== 0 || t % temporal !== 0) {
+  if (h % rules.merge !== 0 || w % rules.merge !== 0 || frames % temporal !== 0) {
     const by = temporal > 1 ? `merge sizes ${temporal}, ${rules.merge}` : `merge size ${rules.merge}`
-    throw new MropeRangeError('ERR_MROPE_GRID', `${at}: grid [${raw}] does not divide by ${by}`, raw)
+    throw new MropeRangeError('ERR_MROPE_GRID', `${at}: grid [${raw}] does not divide by ${by}`, [...raw])
   }
-  return [t / temporal, h / rules.merge, w / rules.merge]
+  return [frames / temporal, h / rules.merge, w / rules.merge]
 }
 
 function checkRun(
   start: number,
   end: number,
   expected: number,
-  grids: PromptRow['images'],
-  raw: number[],
-  tokensOfGrid?: (grid: number[]) => number,
+  { raw, at }: BlockGrid,
+  grids?: GridQueue,
+  tokensOfGrid?: (grid: BlockGrid) => number,
 ): void {
   const length = end - start
   if (length === expected) return
-  const at = grids.used - 1
-  const following = grids.all[grids.used]
-  if (tokensOfGrid && length > expected && following && length === expected + tokensOfGrid(following)) {
-    const message = `fromProcessor: the run of ${length} tokens at ${start} spans two blocks: ${grids.name}[${at}] and [${at + 1}] have no token between`
+  const following = length > expected ? grids?.peek() : undefined
+  if (following && length === expected + (tokensOfGrid?.(following) ?? 0)) {
+    const message = `fromProcessor: the run of ${length} tokens at ${start} spans two blocks: ${at} and ${following.at} have no token between`
     throw new MropeRangeError('ERR_MROPE_BLOCK', message, length)
   }
-  const message = `fromProcessor: the block at token ${start} has ${length} tokens, ${grids.name}[${at}] = [${raw}] gives ${expected}`
+  const message = `fromProcessor: the block at token ${start} has ${length} tokens, ${at} = [${raw}] gives ${expected}`
   throw new MropeRangeError('ERR_MROPE_BLOCK', message, length)
 }
