@@ -18,6 +18,10 @@ export interface Outcome {
   readonly value: number
   /** Everything else that was measured, by name. */
   readonly figures: Readonly<Record<string, number | readonly number[]>>
+  /** What took part and what did not, in words. */
+  readonly notes?: readonly string[]
+  /** Who should have taken part and could not, with the reason. The bar is then not reached, whatever the value. */
+  readonly missing?: readonly string[]
 }
 
 /** Work that is timed; it may be async. */
@@ -66,8 +70,8 @@ export async function inChild(file: URL, args: readonly (string | number)[]): Pr
   return JSON.parse(stdout)
 }
 
-export function reaches(value: number, bar: Bar): boolean {
-  return 'least' in bar ? value >= bar.least : value <= bar.most
+export function reaches({ value, missing = [] }: Outcome, bar: Bar): boolean {
+  return missing.length === 0 && ('least' in bar ? value >= bar.least : value <= bar.most)
 }
 
 export function median(values: readonly number[]): number {

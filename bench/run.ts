@@ -1,37 +1,34 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { arch, cpus, platform } from 'node:os'
+import { arch, cpus, loadavg, platform } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { table } from '../lib/cli/output.js'
 import { cases } from './cases/index.js'
-import { type Bar, type BenchCase, type Outcome, reaches } from './harness.js'
+import { type BenchCase, reaches } from './harness.js'
+import { columns, type Machine, markdown, type Result, row } from './report.js'
 
 // npm run bench [-- word …]: measures the cases whose name has one of the words, or all. Progress goes to stderr, the table
-// to stdout, everything to bench/results as JSON. Exit code 1 when a case fails or misses its bar.
-
-interface Result {
-  readonly name: string
-  readonly bar: Bar
-  readonly outcome?: Outcome
-  readonly error?: string
-  readonly reached: boolean
-}
+// to stdout, everything to bench/results as JSON and Markdown. Exit code 1 when a case fails or misses its bar.
 
 async function measure(benchCase: BenchCase): Promise<Result> {
   const { name, bar } = benchCase
   try {
-    const outcome = await benchCase.run((progress) => process.stderr.write(`${name}: ${progress}\n`))
-    return { name, bar, outcome, reached: reaches(outcome.value, bar) }
+    const outcome = await benchCase.run((progress) => show(`${name}: ${progress}`))
+    return { name, bar, outcome, reached: reaches(outcome, bar) }
   } catch (error) {
     return { name, bar, error: error instanceof Error ? (error.stack ?? error.message) : String(error), reached: false }
   }
 }
 
-function row({ name, bar, outcome, error, reached }: Result): string[] {
-  const limit = 'least' in bar ? `≥ ${bar.least}` : `≤ ${bar.most}`
-  if (outcome === undefined) return [name, 'failed', `${limit} ${bar.unit}`, 'no', error?.split('\n')[0] ?? '']
-  const figures = Object.entries(outcome.figures).filter(([, figure]) => typeof figure === 'number')
-  const text = figures.map(([key, figure]) => `${key} ${(figure as number).toFixed(1)}`).join(', ')
-  return [name, outcome.value.toFixed(2), `${limit} ${bar.unit}`, reached ? 'yes' : 'no', text]
+let shown = 0
+
+/** One line that changes on a terminal; elsewhere a line every few seconds. */
+function show(progress: string): void {
+  if (process.stderr.isTTY) {
+    process.stderr.write(`\r\x1b[K${progress.slice(0, (process.stderr.columns ?? 80) - 1)}`)
+  } else if (performance.now() - shown > 5000) {
+    shown = performance.now()
+    process.stderr.write(`${progress}\n`)
+  }
 }
 
 const words = process.argv.slice(2)
@@ -43,24 +40,28 @@ if (chosen.length === 0) {
   process.exit(2)
 }
 
-const results: Result[] = []
-for (const benchCase of chosen) results.push(await measure(benchCase))
-
-const date = new Date().toISOString()
-const machine = {
+const machine: Machine = {
   platform: platform(),
   arch: arch(),
   cpu: cpus()[0]?.model,
   cores: cpus().length,
+  load: loadavg()[0],
   node: process.version,
 }
+const results: Result[] = []
+for (const benchCase of chosen) results.push(await measure(benchCase))
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
+
+const date = new Date().toISOString()
 const folder = fileURLToPath(new URL('./results/', import.meta.url))
 mkdirSync(folder, { recursive: true })
-const file = `${folder}${date.replaceAll(':', '-')}.json`
-writeFileSync(file, `${JSON.stringify({ date, machine, results }, null, 2)}\n`)
+const file = `${folder}${date.replaceAll(':', '-')}`
+writeFileSync(`${file}.json`, `${JSON.stringify({ date, machine, results }, null, 2)}\n`)
+writeFileSync(`${file}.md`, markdown(date, machine, results))
 
-for (const { name, error } of results) {
+for (const { name, error, outcome } of results) {
   if (error !== undefined) process.stderr.write(`${name}: ${error}\n`)
+  for (const missing of outcome?.missing ?? []) process.stderr.write(`${name}: missing: ${missing}\n`)
 }
-process.stdout.write(`${table(['case', 'value', 'bar', 'reached', 'figures'], results.map(row))}\n`)
+process.stdout.write(`${table(columns, results.map(row))}\n`)
 process.exitCode = results.every(({ reached }) => reached) ? 0 : 1

@@ -1,0 +1,127 @@
+import { float16ToFloat32, toFloat16 } from '../../lib/tensors/half.js'
+import type { TensorType } from '../../lib/tensors/tensor.js'
+
+/** What every contestant does in one run; plain data, so that it can be sent to another process. */
+export interface Problem {
+  /**
+   * `attend`: rotate all of q and k, attend. `decode`: rotate one query and one key, put the key and the value at the
+   * end of the cache, attend. `rotate`: rotate q and k.
+   */
+  readonly work: 'attend' | 'decode' | 'rotate'
+  /** Tokens; for `decode` those of the cache, the new one included. */
+  readonly tokens: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly causal: boolean
+  /** Consecutive tokens that see one another and no others; all by default. */
+  readonly segment?: number
+  /** `text`: one id per token. `grid`: row and column of a picture 32 patches wide, half of the pairs each. */
+  readonly positions: 'text' | 'grid'
+  /** Storage of keys and values of `decode`. */
+  readonly cache?: TensorType & ('float32' | 'float16')
+}
+
+export const gridWidth = 32
+export const textBase = 1e6
+export const gridBase = 1e4
+
+export interface Inputs {
+  /** `(queries, heads, headDim)`; one query for `decode`, the last token. */
+  readonly q: Float32Array
+  /** `(tokens, kvHeads, headDim)`. For `decode` all keys but the last are rotated, and rounded as the cache stores them. */
+  readonly k: Float32Array
+  /** `(tokens, kvHeads, headDim)` */
+  readonly v: Float32Array
+  /** `(tokens, headDim / 2)`, half-split */
+  readonly cos: Float32Array
+  readonly sin: Float32Array
+}
+
+/** The same numbers in every process. */
+export function inputsOf(problem: Problem): Inputs {
+  const { tokens, heads, kvHeads, headDim, work, cache } = problem
+  const pairs = headDim / 2
+  const cos = new Float32Array(tokens * pairs)
+  const sin = new Float32Array(cos.length)
+  for (let token = 0, i = 0; token < tokens; token++) {
+    for (let f = 0; f < pairs; f++, i++) {
+      const angle = angleOf(problem, token, f)
+      cos[i] = Math.cos(angle)
+      sin[i] = Math.sin(angle)
+    }
+  }
+  const q = numbers((work === 'decode' ? 1 : tokens) * heads * headDim, 1)
+  const k = numbers(tokens * kvHeads * headDim, 2)
+  const v = numbers(tokens * kvHeads * headDim, 3)
+  if (work === 'decode') {
+    const newRow = (tokens - 1) * kvHeads
+    for (let row = 0; row < newRow; row++) {
+      k.set(turned(problem, k, row, Math.floor(row / kvHeads)), row * headDim)
+    }
+    if (cache === 'float16') {
+      roundToHalf(k.subarray(0, newRow * headDim))
+      roundToHalf(v)
+    }
+  }
+  return { q, k, v, cos, sin }
+}
+
+/** The angle of a token and a pair, in radians. */
+export function angleOf({ positions, headDim }: Problem, token: number, pair: number): number {
+  if (positions === 'text') return token * textBase ** ((-2 * pair) / headDim)
+  const half = headDim / 4
+  const id = pair < half ? Math.floor(token / gridWidth) : token % gridWidth
+  return id * gridBase ** ((-4 * (pair % half)) / headDim)
+}
+
+/** One rotated vector, half-split, in float64. */
+export function turned(problem: Problem, from: Float32Array, row: number, token: number): Float64Array {
+  const { headDim } = problem
+  const pairs = headDim / 2
+  const line = new Float64Array(headDim)
+  for (let f = 0, i = row * headDim; f < pairs; f++, i++) {
+    const angle = angleOf(problem, token, f)
+    const [c, s] = [Math.cos(angle), Math.sin(angle)]
+    line[f] = from[i] * c - from[i + pairs] * s
+    line[f + pairs] = from[i + pairs] * c + from[i] * s
+  }
+  return line
+}
+
+/** Multiplications and additions of the attention, two per product; the rotation is not counted. */
+export function flopOf({ work, tokens, heads, headDim, causal, segment = tokens }: Problem): number {
+  if (work === 'rotate') return 0
+  const seen = work === 'decode' ? tokens : tokens * (causal ? (segment + 1) / 2 : segment)
+  return 4 * seen * heads * headDim
+}
+
+/** Bytes that have to be read and written at least. */
+export function bytesOf({ work, tokens, heads, kvHeads, headDim, cache }: Problem): number {
+  const size = cache === 'float16' ? 2 : 4
+  if (work === 'decode') return 2 * tokens * kvHeads * headDim * size
+  if (work === 'rotate') return 2 * tokens * (heads + kvHeads) * headDim * 4
+  return 2 * tokens * (heads + kvHeads) * headDim * 4
+}
+
+export function halves(values: Float32Array): Uint16Array {
+  return Uint16Array.from(values, toFloat16)
+}
+
+function numbers(length: number, seed: number): Float32Array {
+  const data = new Float32Array(length)
+  let state = seed
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    data[i] = state / 2 ** 31
+  }
+  return data
+}
+
+function roundToHalf(values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) values[i] = halfOf(values[i])
+}
+
+function halfOf(value: number): number {
+  return float16ToFloat32(toFloat16(value))
+}
