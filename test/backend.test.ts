@@ -116,6 +116,15 @@ for (const { name, available } of listBackends()) {
       assert.equal(backend.attendSync({ q, k, v, out }).out, out)
     })
 
+    it('takes plain objects with type, dims and data for tensors', async () => {
+      const bare = ({ type, dims, data }: Tensor) => ({ type, dims, data }) as Tensor
+      const expected = backend.attendSync({ q, k, v, table })
+      const result = await backend.attend({ q: bare(q), k: bare(k), v: bare(v), table })
+      assert.deepEqual(result.data, expected.data)
+      const elsewhere = { ...bare(q), location: 'gpu' } as unknown as Tensor
+      await assert.rejects(backend.attend({ q: elsewhere, k, v, table }), { code: 'ERR_MROPE_ARGUMENT' })
+    })
+
     it('rotated on the way or before: the same result', async () => {
       const request = {
         q: (await backend.rotate(q, table)).out,

@@ -88,7 +88,7 @@ export function checkSignal(caller: string, signal: unknown): void {
 function isHostTensor(value: unknown): value is TensorLike {
   if (typeof value !== 'object' || value === null) return false
   const { type, dims, data, location } = value as Partial<TensorLike>
-  if (location !== 'cpu' || !Array.isArray(dims)) return false
+  if ((location ?? 'cpu') !== 'cpu' || !Array.isArray(dims)) return false
   return type === 'float32' ? data instanceof Float32Array : isHalf(type) && data instanceof Uint16Array
 }
 
