@@ -175,6 +175,13 @@ describe('encodingFromConfig: defaults of a family where its file says nothing',
 })
 
 describe('encodingFromConfig: what cannot be is a typed error', () => {
+  for (const attention_factor of [1e300, 1e-300]) {
+    it(`an attention factor that a float32 table cannot hold: ${attention_factor}`, () => {
+      const rope = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 2048, attention_factor }
+      assert.throws(() => encodingFromConfig(plain(rope)), { code: 'ERR_MROPE_CONFIG', value: attention_factor })
+    })
+  }
+
   it('rotary keys beside the part of the text model are not ignored', () => {
     const text_config = { model_type: 'qwen3_vl_text', head_dim: 128, rope_theta: 5e6 }
     const rope_scaling = { rope_type: 'yarn', factor: 3, original_max_position_embeddings: 262144 }

@@ -81,7 +81,9 @@ export function checkPositive(value: unknown, name: string): number {
   return value
 }
 
-/** @throws MropeRangeError ERR_MROPE_CONFIG when the numbers together give no finite frequencies */
+const largestFactor = 2 ** 64
+
+/** @throws MropeRangeError ERR_MROPE_CONFIG when the numbers together give no finite frequencies or factor */
 export function spectrum(
   name: string,
   invFreq: Float64Array,
@@ -94,5 +96,9 @@ export function spectrum(
     throw new MropeRangeError('ERR_MROPE_CONFIG', message, invFreq[bad])
   }
   checkPositive(attentionFactor, `attention factor of ${name}`)
+  if (attentionFactor > largestFactor || attentionFactor < 1 / largestFactor) {
+    const message = `spectrum ${name}: the attention factor is from 2^-64 to 2^64, so that a float32 table can hold it; got ${attentionFactor}`
+    throw new MropeRangeError('ERR_MROPE_CONFIG', message, attentionFactor)
+  }
   return { name, invFreq, attentionFactor, parameters: Object.freeze(parameters) }
 }
