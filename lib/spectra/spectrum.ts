@@ -82,6 +82,7 @@ export function checkPositive(value: unknown, name: string): number {
 }
 
 const largestFactor = 2 ** 64
+const largestFrequency = 2 ** 256
 
 /** @throws MropeRangeError ERR_MROPE_CONFIG when the numbers together give no finite frequencies or factor */
 export function spectrum(
@@ -90,7 +91,8 @@ export function spectrum(
   parameters: Record<string, unknown>,
   attentionFactor = 1,
 ): Spectrum {
-  const bad = invFreq.findIndex((f) => !Number.isFinite(f))
+  // Larger ones overflow when an id multiplies them.
+  const bad = invFreq.findIndex((f) => !(Math.abs(f) <= largestFrequency))
   if (bad >= 0) {
     const message = `spectrum ${name}: frequency ${bad} is ${invFreq[bad]} with ${show(parameters)}`
     throw new MropeRangeError('ERR_MROPE_CONFIG', message, invFreq[bad])
