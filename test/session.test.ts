@@ -14,9 +14,8 @@ import {
 } from '../lib/index.js'
 import type { Segment } from '../lib/sequence/segment.js'
 import { Sequence } from '../lib/sequence/sequence.js'
-import { rows } from '../lib/session/cache.js'
 import { openSession, type Session } from '../lib/session/session.js'
-import { Tensor, type TensorType } from '../lib/tensors/tensor.js'
+import { rows, Tensor, type TensorType } from '../lib/tensors/tensor.js'
 
 const heads = 4
 const kvHeads = 2

@@ -1,6 +1,5 @@
 import type { Backend } from '../backends/backend.js'
-import { rows } from '../session/cache.js'
-import { Tensor } from '../tensors/tensor.js'
+import { rows, Tensor } from '../tensors/tensor.js'
 import { startProgress } from './progress.js'
 import type { LayerRotation } from './tower.js'
 

@@ -1,5 +1,5 @@
 import { MropeRangeError, show } from '../errors.js'
-import { Tensor, type TensorType } from '../tensors/tensor.js'
+import { rows, Tensor, type TensorType } from '../tensors/tensor.js'
 
 export interface CacheOptions {
   readonly layers: number
@@ -88,12 +88,6 @@ export class KVCache {
     const message = `session: layer is from 0 to ${this.#layers.length - 1}, got ${show(layer)}`
     throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, layer)
   }
-}
-
-/** Tokens `start` to `end` of a tensor `(tokens, heads, dim)`, as a view. */
-export function rows({ type, data, dims }: Tensor, start: number, end: number): Tensor {
-  const row = dims[1] * dims[2]
-  return new Tensor(type, data.subarray(start * row, end * row), [end - start, dims[1], dims[2]])
 }
 
 /** Copies `(tokens, heads, dim)` into another storage type of the same dims. */

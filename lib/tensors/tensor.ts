@@ -82,3 +82,9 @@ function asStorage(type: TensorType, data: unknown): TensorData {
     data,
   )
 }
+
+/** Tokens `start` to `end` of a tensor `(tokens, heads, dim)`, as a view. */
+export function rows({ type, data, dims }: Tensor, start: number, end: number): Tensor {
+  const row = dims[1] * dims[2]
+  return new Tensor(type, data.subarray(start * row, end * row), [end - start, dims[1], dims[2]])
+}

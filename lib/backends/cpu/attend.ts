@@ -1,7 +1,7 @@
 import type { Mask } from '../../attention/mask.js'
 import { type AttentionPlan, askBias, type BiasFunction } from '../../attention/request.js'
 import type { RotaryTable } from '../../rotary/table.js'
-import { Tensor } from '../../tensors/tensor.js'
+import { rows, Tensor } from '../../tensors/tensor.js'
 import { type AttendArguments, attendPlaces, biasKinds, nativeFlags, nativeTypes, pack } from '../native/addon.js'
 
 /** A checked request as the addon takes it. */
@@ -91,13 +91,13 @@ interface Place {
 
 function* queryRuns(plan: AttentionPlan, mask: Mask, bias: BiasFunction, place: Place): Generator<AttendArguments> {
   const { heads, keys, queries, scale } = plan
-  const rows = Math.max(1, Math.floor(entriesAtOnce / Math.max(1, heads * keys)))
-  for (let first = 0; first < Math.max(1, queries); first += rows) {
-    const count = Math.min(rows, queries - first)
+  const atOnce = Math.max(1, Math.floor(entriesAtOnce / Math.max(1, heads * keys)))
+  for (let first = 0; first < Math.max(1, queries); first += atOnce) {
+    const count = Math.min(atOnce, queries - first)
     const part: AttentionPlan = {
       ...plan,
-      q: rowsOf(plan.q, first, count),
-      out: rowsOf(plan.out, first, count),
+      q: rows(plan.q, first, first + count),
+      out: rows(plan.out, first, first + count),
       queries: count,
       queryOffset: plan.queryOffset + first,
       scale: typeof scale === 'number' ? scale : scale.subarray(first, first + count),
@@ -131,10 +131,10 @@ function segmentOf(plan: AttentionPlan, start: number, end: number): AttentionPl
   const { q, k, v, out, table, scale } = plan
   return {
     ...plan,
-    q: rowsOf(q, start, count),
-    k: rowsOf(k, start, count),
-    v: rowsOf(v, start, count),
-    out: rowsOf(out, start, count),
+    q: rows(q, start, end),
+    k: rows(k, start, end),
+    v: rows(v, start, end),
+    out: rows(out, start, end),
     queries: count,
     keys: count,
     queryOffset: 0,
@@ -154,11 +154,6 @@ function tableRows({ cos, sin, shape, pairing }: RotaryTable, start: number, end
     return part
   }
   return { cos: take(cos), sin: take(sin), shape: [heads, end - start, pairs], pairing }
-}
-
-function rowsOf({ type, data, dims }: Tensor, first: number, count: number): Tensor {
-  const row = dims[1] * dims[2]
-  return new Tensor(type, data.subarray(first * row, (first + count) * row), [count, dims[1], dims[2]])
 }
 
 function resolved(mask: Mask | undefined): Exclude<Mask, string> {
