@@ -5,7 +5,10 @@ import { Tensor } from '../../lib/tensors/tensor.js'
 import { type Contestant, serve } from './contestant.js'
 import { halves, type Inputs, type Problem } from './problem.js'
 
-/** The `cpu` backend, through the interface that everyone uses. Threads by MROPE_THREADS. */
+/**
+ * The `cpu` backend, through the interface that everyone uses. Threads by MROPE_THREADS. Called by its Sync twins, as
+ * ggml is: what a promise costs beside the work is a matter of the event loop.
+ */
 class Mrope implements Contestant {
   #run: () => unknown = () => undefined
   #result: readonly Tensor[] = []
@@ -37,7 +40,7 @@ class Mrope implements Contestant {
     const cuSeqlens = segment && Array.from({ length: tokens / segment + 1 }, (_, i) => i * segment)
     const mask = cuSeqlens ? { causal, cuSeqlens } : { causal }
     this.#result = [out]
-    this.#run = () => backend.attend({ q, k, v, table, mask, out })
+    this.#run = () => backend.attendSync({ q, k, v, table, mask, out })
   }
 
   #decode(backend: Backend, problem: Problem, inputs: Inputs): void {
@@ -68,9 +71,9 @@ class Mrope implements Contestant {
     const k = new Tensor('float32', inputs.k, [tokens, kvHeads, headDim])
     const outs = [Tensor.zeros('float32', q.dims), Tensor.zeros('float32', k.dims)]
     this.#result = outs
-    this.#run = async () => {
-      await backend.rotate(q, table, { out: outs[0] })
-      await backend.rotate(k, table, { out: outs[1] })
+    this.#run = () => {
+      backend.rotateSync(q, table, { out: outs[0] })
+      backend.rotateSync(k, table, { out: outs[1] })
     }
   }
 }

@@ -61,7 +61,8 @@ void doTile(const Part &part, const RowTile &tile, const PackedKeys &packed, flo
 }
 
 Outcome attendWindows(Part &part) {
-  const Attend &a = part.job.a;
+  const AttendJob &job = part.job;
+  const Attend &a = job.a;
   // Neighbouring heads lie side by side: one thread takes some of them and fetches the next while it works.
   constexpr int64_t together = 4;
   const int64_t runs = (a.k.heads + together - 1) / together;
@@ -74,24 +75,32 @@ Outcome attendWindows(Part &part) {
     const int64_t segment = item / runs, head = item % runs * together;
     const int64_t base = a.mask.cuSeqlens[segment], count = a.mask.cuSeqlens[segment + 1] - base;
     if (count == 0) return;
-    const int64_t packed = packedFloats(part, count), line = part.kernel.packLine(part.job);
-    Scratch scratch((packed + std::max(line, part.kernel.tileFloats(part.job))) * sizeof(float));
+    const HeadRun run = {head, std::min(together, a.k.heads - head)};
+    const int64_t packed = packedFloats(part, count), line = part.kernel.packLine(job);
+    Scratch scratch((run.heads * packed + std::max(line, part.kernel.tileFloats(job))) * sizeof(float));
     float *memory = scratch.as<float>();
     if (!memory) return part.noMemory.store(true);
-    PackedKeys keys = packedAt(part, memory, base, count);
-    const int64_t last = std::min(head + together, a.k.heads) - 1;
-    for (int64_t kvHead = head; kvHead <= last; kvHead++) {
-      keys.more = kvHead < last;
-      for (int64_t block = 0; block < blocksOf(count); block++) {
-        part.kernel.pack(part.job, kvHead, block, keys, memory + packed);
-      }
-      const int64_t end = (base + count) * part.job.group;
-      for (int64_t row = base * part.job.group; row < end; row += tileRows) {
-        doTile(part, {kvHead, row, std::min(tileRows, end - row)}, keys, memory + packed);
+    float *rest = memory + run.heads * packed;
+    const PackedHeads heads = {packedAt(part, memory, base, count), packed};
+    for (int64_t block = 0; block < blocksOf(count); block++) part.kernel.pack(job, run, block, heads, rest);
+    const int64_t end = (base + count) * job.group;
+    for (int64_t h = 0; h < run.heads; h++) {
+      const PackedKeys keys = packedAt(part, memory + h * packed, base, count);
+      for (int64_t row = base * job.group; row < end; row += tileRows) {
+        RowTile tile = {head + h, row, std::min(tileRows, end - row)};
+        tile.nextHead = head + h + 1 < a.k.heads ? head + h + 1 : -1;
+        tile.nextRow = row;
+        doTile(part, tile, keys, rest);
       }
     }
   });
   return part.outcome(finished);
+}
+
+/** Heads that are packed by one item of work: neighbours, but some items for every thread. */
+int64_t headsPerItem(const Part &part, int64_t heads, int64_t blocks) {
+  const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
+  return std::clamp<int64_t>(heads * blocks / (4 * threads), 1, std::min(heads, mostPackHeads));
 }
 
 Outcome attendPacked(Part &part) {
@@ -118,18 +127,28 @@ Outcome attendPacked(Part &part) {
     const int64_t heads = std::min(together, a.k.heads - kvHead);
     const auto packed = [&](int64_t head) { return packedAt(part, memory.as<float>() + head * floats, first, count); };
     const double packCost = 8 * double(heads * count * (a.k.dim + a.v.dim));
-    bool finished = forEach(part.run, heads * blocks, packCost, [&](int64_t item) {
-      Scratch line(part.kernel.packLine(job) * sizeof(float));
-      if (!line.as<float>()) return part.noMemory.store(true);
-      part.kernel.pack(job, kvHead + item / blocks, item % blocks, packed(item / blocks), line.as<float>());
+    const int64_t atOnce = headsPerItem(part, heads, blocks), runs = (heads + atOnce - 1) / atOnce;
+    bool finished = forEach(part.run, runs * blocks, packCost, [&](int64_t item) {
+      Scratch lines(part.kernel.packLine(job) * sizeof(float));
+      if (!lines.as<float>()) return part.noMemory.store(true);
+      const int64_t head = item % runs * atOnce;
+      const HeadRun run = {kvHead + head, std::min(atOnce, heads - head)};
+      part.kernel.pack(job, run, item / runs, {packed(head), floats}, lines.as<float>());
     });
     if (!finished || part.noMemory.load()) return part.outcome(finished);
+    const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
     finished = forEach(part.run, heads * tiles, headCost * double(heads), [&](int64_t item) {
       Scratch scratch(part.kernel.tileFloats(job) * sizeof(float));
       if (!scratch.as<float>()) return part.noMemory.store(true);
       // Late rows see the most keys: they come first, so that the threads end together.
-      const int64_t head = item / tiles, row = (tiles - 1 - item % tiles) * tileRows;
-      doTile(part, {kvHead + head, row, std::min(tileRows, rows - row)}, packed(head), scratch.as<float>());
+      const auto rowOf = [&](int64_t i) { return (tiles - 1 - i % tiles) * tileRows; };
+      const int64_t head = item / tiles, next = item + threads;
+      RowTile tile = {kvHead + head, rowOf(item), std::min(tileRows, rows - rowOf(item))};
+      if (next < heads * tiles) {
+        tile.nextHead = kvHead + next / tiles;
+        tile.nextRow = rowOf(next);
+      }
+      doTile(part, tile, packed(head), scratch.as<float>());
     });
     if (!finished || part.noMemory.load()) return part.outcome(finished);
   }

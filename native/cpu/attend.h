@@ -50,7 +50,7 @@ static void packQueries(const AttendJob &job, const RowTile &tile, const PackedK
       continue;
     }
     const int64_t query = queryOf(job, tile, r), head = headOf(job, tile, r);
-    fetch(a.q, queryOf(job, tile, r + rowsAhead), headOf(job, tile, r + rowsAhead));
+
     const KeyRange seen = job.ranges[query];
     const int64_t first = least(most(seen.first - packed.base, 0), packed.count);
     to.ranges[r] = {int32_t(first), int32_t(most(least(seen.end - packed.base, packed.count), first))};
@@ -73,9 +73,9 @@ MROPE_INLINE KeyRange unionOf(const KeyRange *ranges, int64_t count) {
 }
 
 /** The product with values that are not all finite: a masked key is left out instead of multiplied by 0. */
-static void addSeenValues(const float *weights, const float *values, float *sums, int64_t stride, int64_t channels,
-                          int64_t from, int64_t to) {
-  for (int64_t i = 0; i < MR; i++) {
+static void addSeenValues(const float *weights, int64_t rows, const float *values, float *sums, int64_t stride,
+                          int64_t channels, int64_t from, int64_t to) {
+  for (int64_t i = 0; i < rows; i++) {
     for (int64_t j = from; j < to; j++) {
       const float weight = weights[i * keyBlock + j];
       if (weight == 0) continue;
@@ -87,26 +87,49 @@ static void addSeenValues(const float *weights, const float *values, float *sums
   }
 }
 
+static void fetchTurn(const Table &table, int64_t token) {
+  const int64_t at = table.row(0, least(token, table.tokens - 1));
+  for (int64_t f = 0; f < table.pairs; f += 16) {
+    __builtin_prefetch(table.cos + at + f, 0, 2);
+    __builtin_prefetch(table.sin + at + f, 0, 2);
+  }
+}
+
+/**
+ * Fetches where row r of the tile goes to, and the query that comes next in its place. Row by row between other work:
+ * the processor drops fetches that come in bursts.
+ */
+MROPE_INLINE void fetchAhead(const AttendJob &job, const RowTile &tile, int64_t r) {
+  fetch(job.a.out, queryOf(job, tile, r), headOf(job, tile, r));
+  if (tile.nextHead < 0) return;
+  const RowTile next = {tile.nextHead, tile.nextRow, tile.rows};
+  const int64_t query = queryOf(job, next, r);
+  fetch(job.a.q, query, headOf(job, next, r));
+  if (job.a.rotateQ) fetchTurn(job.a.table, job.a.tableOffset + query);
+}
+
 /** One strip over one block: keys from … to, counted from the block's first key at `start`. */
 static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, const TileScratch &s,
-                        int64_t strip, int64_t start, int64_t from, int64_t to, uint8_t *exact) {
+                        int64_t strip, int64_t start, int64_t from, int64_t to, bool last, uint8_t *exact) {
   const int64_t dim = job.a.q.dim, length = lineLength(dim);
   const int64_t channels = paddedChannels(job.a.v.dim), stride = paddedKeys(packed.count) * NR;
   const int64_t panelFrom = from / NR * NR, end = roundUp(to, W);
+  const int64_t rows = least(MR, tile.rows - strip);
   const float *keys = packed.keys + start * dim;
   for (int64_t j = panelFrom; j < to; j += NR) {
-    panelTile<false>(s.scores + j, keyBlock, s.queries + strip * length, length, keys + j * dim, dim, to - j);
+    panelTile<false>(rows, s.scores + j, keyBlock, s.queries + strip * length, length, keys + j * dim, dim, to - j);
   }
   float *sums = s.sums + strip * channels;
-  for (int64_t i = 0; i < MR; i++) {
+  for (int64_t i = 0; i < rows; i++) {
     const int64_t r = strip + i;
     float *scores = s.scores + i * keyBlock;
-    const int64_t first = most(s.ranges[r].first - start, panelFrom), last = least(s.ranges[r].end - start, end);
-    const bool whole = first == panelFrom && last == end;
+    if (last) fetchAhead(job, tile, r);
+    const int64_t first = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
+    const bool whole = first == panelFrom && behind == end;
     for (int64_t j = panelFrom; j < least(first, end); j++) scores[j] = -infinity;
-    for (int64_t j = most(last, panelFrom); j < end; j++) scores[j] = -infinity;
-    if (job.a.bias.kind != BiasKind::None && first < last) {
-      addBias(job, headOf(job, tile, r), queryOf(job, tile, r), packed.base + start + first, last - first,
+    for (int64_t j = most(behind, panelFrom); j < end; j++) scores[j] = -infinity;
+    if (job.a.bias.kind != BiasKind::None && first < behind) {
+      addBias(job, headOf(job, tile, r), queryOf(job, tile, r), packed.base + start + first, behind - first,
               scores + first);
     }
     const bool masked = !whole || job.a.bias.kind != BiasKind::None;
@@ -117,24 +140,12 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
   }
   const float *values = packed.values + start * NR;
   if (!packed.finite[start / keyBlock]) {
-    addSeenValues(s.scores, values, sums, stride, channels, from, to);
+    addSeenValues(s.scores, rows, values, sums, stride, channels, from, to);
     return;
   }
   for (int64_t c = 0; c < job.a.v.dim; c += NR) {
-    panelTile<true>(sums + c, channels, s.scores + from, keyBlock, values + c / NR * stride + from * NR, to - from,
+    panelTile<true>(rows, sums + c, channels, s.scores + from, keyBlock, values + c / NR * stride + from * NR, to - from,
                     job.a.v.dim - c);
-  }
-}
-
-/** Fetches the rows of the next KV head that stand where the rows of this strip stand. */
-static void fetchNextHead(const AttendJob &job, const RowTile &tile, int64_t strip) {
-  for (int64_t r = strip; r < least(strip + MR, tile.rows); r++) {
-    const int64_t token = queryOf(job, tile, r), head = headOf(job, tile, r) + job.group;
-    fetch(job.a.q, token, head);
-    fetch(job.a.out, token, head);
-    if (head % job.group != 0) continue;
-    fetch(job.a.k, token, tile.kvHead + 1);
-    fetch(job.a.v, token, tile.kvHead + 1);
   }
 }
 
@@ -167,8 +178,7 @@ static void attendTile(const AttendJob &job, const RowTile &tile, const PackedKe
     for (int64_t strip = 0; strip < rows; strip += MR) {
       const KeyRange seen = unionOf(s.ranges + strip, MR);
       const int64_t from = most(seen.first - start, 0), to = least(seen.end - start, keyBlock);
-      if (packed.more && start == all.first / keyBlock * keyBlock) fetchNextHead(job, tile, strip);
-      if (from < to) attendStrip(job, tile, packed, s, strip, start, from, to, exact);
+      if (from < to) attendStrip(job, tile, packed, s, strip, start, from, to, start + keyBlock >= all.end, exact);
     }
   }
   for (int64_t r = 0; r < tile.rows; r++) {

@@ -22,11 +22,11 @@ constexpr int MR = 4, NV = 2;
 /** Columns of a panel. */
 constexpr int NR = NV * W;
 
-template <int vectors, bool accumulate>
+template <int rows, int vectors, bool accumulate>
 MROPE_INLINE void registerTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K) {
-  vf c[MR][vectors];
+  vf c[rows][vectors];
 #pragma GCC unroll 16
-  for (int i = 0; i < MR; i++) {
+  for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; j++) c[i][j] = accumulate ? load(C + i * ldc + j * W) : vf{};
   }
@@ -36,29 +36,43 @@ MROPE_INLINE void registerTile(float *C, int64_t ldc, const float *A, int64_t ld
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; j++) b[j] = load(B + k * NR + j * W);
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; i++) {
+    for (int i = 0; i < rows; i++) {
       const vf a = splat(A[i * lda + k]);
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; j++) c[i][j] = c[i][j] + a * b[j];
     }
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < MR; i++) {
+  for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; j++) store(C + i * ldc + j * W, c[i][j]);
   }
 }
 
-/** As many vectors of a panel as `columns` needs. Returns the columns that were made. */
-template <bool accumulate>
-MROPE_INLINE int64_t panelTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K,
-                               int64_t columns) {
+template <int rows, bool accumulate>
+MROPE_INLINE void rowsTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K,
+                           int64_t columns) {
   if (columns > NR / 2) {
-    registerTile<NV, accumulate>(C, ldc, A, lda, B, K);
-    return NR;
+    registerTile<rows, NV, accumulate>(C, ldc, A, lda, B, K);
+  } else {
+    registerTile<rows, NV / 2, accumulate>(C, ldc, A, lda, B, K);
   }
-  registerTile<NV / 2, accumulate>(C, ldc, A, lda, B, K);
-  return NR / 2;
+}
+
+/** Steps that the rows of a tile come in: the last strip of a window has few. */
+constexpr int rowStep = MR % 3 == 0 ? MR / 3 : MR;
+
+/** Up to MR rows, and as many vectors of a panel as `columns` needs. */
+template <bool accumulate>
+MROPE_INLINE void panelTile(int64_t rows, float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K,
+                            int64_t columns) {
+  if (rows > 2 * rowStep || rowStep == MR) {
+    rowsTile<MR, accumulate>(C, ldc, A, lda, B, K, columns);
+  } else if (rows > rowStep) {
+    rowsTile<2 * rowStep, accumulate>(C, ldc, A, lda, B, K, columns);
+  } else {
+    rowsTile<rowStep, accumulate>(C, ldc, A, lda, B, K, columns);
+  }
 }
 
 }  // namespace mrope::cpu::MROPE_ISA

@@ -32,14 +32,29 @@ struct PackedKeys {
   uint8_t *finite = nullptr;
   int64_t base = 0;
   int64_t count = 0;
-  /** The next KV head over the same tokens follows: fetch its rows meanwhile. */
-  bool more = false;
+};
+
+/** Neighbouring KV heads that are packed together. */
+struct HeadRun {
+  int64_t kvHead = 0;
+  /** 1 … mostPackHeads. */
+  int64_t heads = 1;
+};
+constexpr int64_t mostPackHeads = 8;
+
+/** The packed keys of a run of heads over the same tokens, each `stride` floats behind the one before. */
+struct PackedHeads {
+  PackedKeys first;
+  int64_t stride = 0;
 };
 
 struct RowTile {
   int64_t kvHead = 0;
   int64_t row = 0;
   int64_t rows = 0;
+  /** Rows that come next, to be fetched meanwhile; −1 where none do. */
+  int64_t nextHead = -1;
+  int64_t nextRow = 0;
 };
 
 /** A part of the keys for one query, all heads. */
@@ -64,8 +79,8 @@ struct Kernels {
 
   int64_t (*packedKeyFloats)(const AttendJob &, int64_t keys);
   int64_t (*packedValueFloats)(const AttendJob &, int64_t keys);
-  /** Packs one block of keys and values of one KV head: keys base + block·keyBlock …. `line` has packLine floats. */
-  void (*pack)(const AttendJob &, int64_t kvHead, int64_t block, const PackedKeys &, float *line);
+  /** Packs one block of keys and values: keys base + block·keyBlock …. `lines` has packLine floats. */
+  void (*pack)(const AttendJob &, const HeadRun &, int64_t block, const PackedHeads &, float *lines);
   int64_t (*packLine)(const AttendJob &);
 
   int64_t (*tileFloats)(const AttendJob &);

@@ -4,7 +4,7 @@
 #include "kernels.h"
 #include "rows.h"
 
-// Keys and values of one KV head as the register tiles read them. Keys are normed and rotated on the way, once each.
+// Keys and values of KV heads as the register tiles read them. Keys are normed and rotated on the way, once each.
 //
 //   keys      panel of NR keys:      [channel 0: k0 k1 …] [channel 1: k0 k1 …] …
 //   values    panel of NR channels:  [key 0: c0 c1 …] [key 1: c0 c1 …] …          all keys of the head
@@ -22,84 +22,98 @@ MROPE_INLINE int64_t paddedKeys(int64_t keys) { return roundUp(keys, NR); }
 /** Distance of the lines that rows are prepared in. */
 MROPE_INLINE int64_t lineLength(int64_t dim) { return roundUp(dim, W) + W; }
 
-/** Rows to fetch ahead: heads lie far apart, which the processor does not guess; 8 rows take about 100 ns. */
-constexpr int64_t rowsAhead = 8;
-
+/** Fetches a row: rows of a head lie far apart, which the processor does not guess. */
 MROPE_INLINE void fetch(const Tensor &x, int64_t token, int64_t head) {
   const char *row = x.at(least(token, x.tokens - 1), head);
   for (int64_t i = 0; i < x.dim * bytesOf(x.type); i += 64) __builtin_prefetch(row + i, 0, 2);
 }
 
+MROPE_INLINE PackedKeys packedHead(const PackedHeads &to, int64_t h) {
+  PackedKeys keys = to.first;
+  keys.keys += h * to.stride;
+  keys.values += h * to.stride;
+  keys.finite += h * to.stride * int64_t(sizeof(float));
+  return keys;
+}
+
+// Tokens are the outer loop and heads the inner one: neighbouring heads of a token share pages and come in one stream.
+
 template <class T>
-static void packKeys(const AttendJob &job, int64_t kvHead, int64_t from, int64_t count, const PackedKeys &to,
+static void packKeys(const AttendJob &job, const HeadRun &run, int64_t from, int64_t count, const PackedHeads &to,
                      float *lines) {
   const Attend &a = job.a;
   const int64_t dim = a.k.dim, length = lineLength(dim);
-  const int64_t tableHead = kvHead * most(a.table.heads, 1) / a.k.heads;
   for (int64_t j = 0; j < roundUp(count, NR); j += W) {
-    for (int64_t r = 0; r < W; r++) {
-      float *line = lines + r * length;
-      const int64_t key = to.base + from + j + r;
-      if (j + r < count) {
-        const T *row = (const T *)a.k.at(key, kvHead);
-        fetch(a.k, key + rowsAhead, kvHead);
-        prepareRow(row, line, dim, turnOf(a.table, a.rotateK, tableHead, key), a.kNorm, 1);
-      } else {
-        __builtin_memset(line, 0, dim * sizeof(float));
+    for (int64_t h = 0; h < run.heads; h++) {
+      const PackedKeys head = packedHead(to, h);
+      const int64_t kvHead = run.kvHead + h, tableHead = kvHead * most(a.table.heads, 1) / a.k.heads;
+      for (int64_t r = 0; r < W; r++) {
+        float *line = lines + r * length;
+        const int64_t key = head.base + from + j + r;
+        if (j + r < count) {
+          fetch(a.k, key + W, kvHead);
+          fetch(a.v, key, kvHead);
+          prepareRow((const T *)a.k.at(key, kvHead), line, dim, turnOf(a.table, a.rotateK, tableHead, key), a.kNorm, 1);
+        } else {
+          __builtin_memset(line, 0, dim * sizeof(float));
+        }
       }
-    }
-    float *panel = to.keys + (from + j) / NR * NR * dim + (from + j) % NR;
-    for (int64_t channel = 0; channel < dim; channel += W) {
-      vf rows[W];
+      float *panel = head.keys + (from + j) / NR * NR * dim + (from + j) % NR;
+      for (int64_t channel = 0; channel < dim; channel += W) {
+        vf rows[W];
 #pragma GCC unroll 16
-      for (int r = 0; r < W; r++) rows[r] = load(lines + r * length + channel);
-      transpose(rows);
-      for (int64_t r = 0; r < least(W, dim - channel); r++) store(panel + (channel + r) * NR, rows[r]);
+        for (int r = 0; r < W; r++) rows[r] = load(lines + r * length + channel);
+        transpose(rows);
+        for (int64_t r = 0; r < least(W, dim - channel); r++) store(panel + (channel + r) * NR, rows[r]);
+      }
     }
   }
 }
 
 template <class T>
-static bool packValues(const AttendJob &job, int64_t kvHead, int64_t from, int64_t count, const PackedKeys &to) {
+static void packValues(const AttendJob &job, const HeadRun &run, int64_t block, int64_t from, int64_t count,
+                       const PackedHeads &to) {
   const Attend &a = job.a;
-  const int64_t dim = a.v.dim, stride = paddedKeys(to.count) * NR;
-  vf rest = {};
+  const int64_t dim = a.v.dim, stride = paddedKeys(to.first.count) * NR;
+  vf rest[mostPackHeads] = {};
   for (int64_t j = from; j < from + count; j++) {
-    const T *row = (const T *)a.v.at(to.base + j, kvHead);
-    fetch(a.v, to.base + j + rowsAhead, kvHead);
-    for (int64_t channel = 0; channel < paddedChannels(dim); channel += W) {
-      const int64_t lanes = dim - channel;
-      const vf x = lanes <= 0 ? vf{} : loadUpTo(row + channel, lanes);
-      // 0 for finite values, NaN for others, and NaN stays.
-      rest += x - x;
-      store(to.values + channel / NR * stride + j * NR + channel % NR, x);
+    for (int64_t h = 0; h < run.heads; h++) {
+      const T *row = (const T *)a.v.at(to.first.base + j, run.kvHead + h);
+      float *values = packedHead(to, h).values + j * NR;
+      for (int64_t channel = 0; channel < paddedChannels(dim); channel += W) {
+        const int64_t lanes = dim - channel;
+        const vf x = lanes <= 0 ? vf{} : loadUpTo(row + channel, lanes);
+        // 0 for finite values, NaN for others, and NaN stays.
+        rest[h] += x - x;
+        store(values + channel / NR * stride + channel % NR, x);
+      }
     }
   }
-  return !anyNan(rest);
+  for (int64_t h = 0; h < run.heads; h++) packedHead(to, h).finite[block] = !anyNan(rest[h]);
 }
 
-static void packBlock(const AttendJob &job, int64_t kvHead, int64_t block, const PackedKeys &to, float *line) {
-  const int64_t from = block * keyBlock, count = least(keyBlock, to.count - from);
+static void packBlock(const AttendJob &job, const HeadRun &run, int64_t block, const PackedHeads &to, float *lines) {
+  const int64_t from = block * keyBlock, count = least(keyBlock, to.first.count - from);
   switch (job.a.k.type) {
     case DType::Float32:
-      packKeys<float>(job, kvHead, from, count, to, line);
+      packKeys<float>(job, run, from, count, to, lines);
       break;
     case DType::Float16:
-      packKeys<Half>(job, kvHead, from, count, to, line);
+      packKeys<Half>(job, run, from, count, to, lines);
       break;
     case DType::Bfloat16:
-      packKeys<Bfloat>(job, kvHead, from, count, to, line);
+      packKeys<Bfloat>(job, run, from, count, to, lines);
       break;
   }
   switch (job.a.v.type) {
     case DType::Float32:
-      to.finite[block] = packValues<float>(job, kvHead, from, count, to);
+      packValues<float>(job, run, block, from, count, to);
       break;
     case DType::Float16:
-      to.finite[block] = packValues<Half>(job, kvHead, from, count, to);
+      packValues<Half>(job, run, block, from, count, to);
       break;
     case DType::Bfloat16:
-      to.finite[block] = packValues<Bfloat>(job, kvHead, from, count, to);
+      packValues<Bfloat>(job, run, block, from, count, to);
       break;
   }
 }

@@ -30,15 +30,24 @@ MROPE_INLINE void copyRow(const From *from, To *to, int64_t n, vf factor) {
 template <class From, class To>
 MROPE_INLINE void turnHalves(const From *from, To *to, const Turn &turn, vf sign, vf factor) {
   const int64_t F = turn.pairs;
-  const auto one = [&](int64_t f, int64_t lanes) __attribute__((always_inline)) {
+  struct Turned {
+    vf x, y;
+  };
+  const auto turned = [&](int64_t f, int64_t lanes) __attribute__((always_inline)) {
     const vf x = loadUpTo(from + f, lanes) * factor, y = loadUpTo(from + F + f, lanes) * factor;
     const vf c = loadUpTo(turn.cos + f, lanes), s = loadUpTo(turn.sin + f, lanes) * sign;
-    storeUpTo(to + f, x * c - y * s, lanes);
-    storeUpTo(to + F + f, y * c + x * s, lanes);
+    return Turned{x * c - y * s, y * c + x * s};
   };
-  int64_t f = 0;
-  for (; f + W <= F; f += W) one(f, W);
-  if (f < F) one(f, F - f);
+  const auto put = [&](int64_t f, Turned t, int64_t lanes) __attribute__((always_inline)) {
+    storeUpTo(to + f, t.x, lanes);
+    storeUpTo(to + F + f, t.y, lanes);
+  };
+  if (F < W) return put(0, turned(0, F), F);
+  // The last pairs once more as a whole vector, read before anything is written.
+  const bool rest = F % W != 0;
+  const Turned last = rest ? turned(F - W, W) : Turned{};
+  for (int64_t f = 0; f + W <= F; f += W) put(f, turned(f, W), W);
+  if (rest) put(F - W, last, W);
 }
 
 /** Adjacent; `to` may be `from`. */

@@ -103,7 +103,7 @@ MROPE_INLINE void store(float *p, vf x) { *(vf_any *)p = x; }
 MROPE_INLINE void store(Half *p, vf x) { *(vh_any *)p = narrow(x, Half{}); }
 MROPE_INLINE void store(Bfloat *p, vf x) { *(vh_any *)p = narrow(x, Bfloat{}); }
 
-/** The first n < W elements, then zeros. */
+/** The first n < W elements, then zeros. Through memory it would wait for its own stores, so each set has its way. */
 template <class T>
 MROPE_INLINE vf loadPart(const T *p, int64_t n) {
   T part[W];
@@ -118,6 +118,28 @@ MROPE_INLINE void storePart(T *p, vf x, int64_t n) {
   store(part, x);
   __builtin_memcpy(p, part, n * sizeof(T));
 }
+
+#if defined(__AVX512F__)
+MROPE_INLINE __mmask16 firstLanes(int64_t n) { return __mmask16((1u << n) - 1); }
+MROPE_INLINE vf loadPart(const float *p, int64_t n) { return (vf)_mm512_maskz_loadu_ps(firstLanes(n), p); }
+MROPE_INLINE void storePart(float *p, vf x, int64_t n) { _mm512_mask_storeu_ps(p, firstLanes(n), (__m512)x); }
+template <class T>
+  requires(sizeof(T) == 2)
+MROPE_INLINE vf loadPart(const T *p, int64_t n) {
+  return widen((vh)_mm256_maskz_loadu_epi16(firstLanes(n), p), T{});
+}
+template <class T>
+  requires(sizeof(T) == 2)
+MROPE_INLINE void storePart(T *p, vf x, int64_t n) {
+  _mm256_mask_storeu_epi16(p, firstLanes(n), (__m256i)narrow(x, T{}));
+}
+#elif defined(__AVX2__)
+MROPE_INLINE __m256i firstLanes(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+MROPE_INLINE vf loadPart(const float *p, int64_t n) { return (vf)_mm256_maskload_ps(p, firstLanes(n)); }
+MROPE_INLINE void storePart(float *p, vf x, int64_t n) { _mm256_maskstore_ps(p, firstLanes(n), (__m256)x); }
+#endif
 
 /** n elements, at most W. */
 template <class T>
@@ -228,8 +250,8 @@ constexpr float leastExponent = -125;
  */
 MROPE_INLINE vf exp2(vf x) {
   // In the sum with 1.5 · 2^23 the low bits hold x rounded.
-  const vf shifted = x + splat(0x1.8p23f);
-  const vf r = x - (shifted - splat(0x1.8p23f));
+  const vf shifted = x + splat(0x1.8p23f), whole = shifted - splat(0x1.8p23f);
+  const vf r = x - whole;
   vf p = splat(1.5345821e-4f);
   p = p * r + splat(1.3399931e-3f);
   p = p * r + splat(9.618489e-3f);
@@ -237,7 +259,11 @@ MROPE_INLINE vf exp2(vf x) {
   p = p * r + splat(2.4022646e-1f);
   p = p * r + splat(6.931472e-1f);
   p = p * r + splat(1.f);
+#if defined(__AVX512F__)
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)whole);
+#else
   return p * (vf)(((vi)shifted + 127) << 23);
+#endif
 }
 
 MROPE_INLINE float exp2(float x) { return exp2(splat(x))[0]; }
