@@ -1,4 +1,6 @@
 import { strict as assert } from 'node:assert'
+import { ablationEncodings } from '../lib/encodings/published-ablations.js'
+import { publishedEncodings } from '../lib/encodings/published-rows.js'
 import {
   type ConfigOptions,
   compatNames,
@@ -93,7 +95,8 @@ describe('encodings: the named ones equal their configurations', () => {
   })
   it('every one is in this list', () => {
     const listed = [...families.map(({ named }) => named), 'hunyuanVL', 'llama'].filter(Boolean)
-    assert.deepEqual(Object.keys(encodings).sort(), listed.sort())
+    const papers = Object.keys({ ...publishedEncodings, ...ablationEncodings })
+    assert.deepEqual(Object.keys(encodings).sort(), [...listed, ...papers].sort())
   })
   it('other numbers, and a rope type of its own', () => {
     const yarn = encodings.qwen3VL({ rope: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 262144 } })

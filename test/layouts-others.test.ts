@@ -195,6 +195,17 @@ examples('XD-RoPE of HunYuan-VL: plain index, and column, row, ordinal of image 
   },
 ])
 
+examples('XD-RoPE: the ordinal counts pictures', [
+  {
+    name: 'not sound, and not blocks without tokens',
+    layout: encodings.hunyuanVL(),
+    segments: [{ kind: 'audio', length: 2 }, { kind: 'audio', length: 0 }, image(1, 1, 1), image(1, 1, 1), text(1)],
+    ids: ['0..4', '0 1 | 0 | 0 | 4', '0 1 | 0 | 0 | 4', '0 1 | 0 | 1 | 4'],
+    delta: 0,
+    first: [5],
+  },
+])
+
 const canvas: Segment = { kind: 'canvas', thumbnail: [2, 2], slices: { rows: 2, columns: 2, grid: [1, 2] } }
 examples('canvas ids of MiniCPM-V 4.7', [
   {

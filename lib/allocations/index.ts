@@ -81,6 +81,12 @@ function spatialFirstPort(sections: readonly number[], pairs: number): Allocatio
   )
 }
 
+/** HoPE in the same port: it frees the T of `spatialFirstPort`, so the highest frequency does not turn either. */
+function spatialOnlyPort(sections: readonly number[], pairs: number): Allocation {
+  const full = spatialFirstPort(sections, pairs)
+  return { ...full, name: 'spatial-only-port', axisOf: full.axisOf.map((axis) => (axis === t ? -1 : axis)) }
+}
+
 /**
  * The axes and frequencies of `spatialFirst` in another order of pairs: H with the even frequencies, W with the odd
  * ones, then T. Sections are pairs of h, w, t. Cohere Compass `compute_default_rope_parameters`.
@@ -97,7 +103,7 @@ function splitSpatial(sections: readonly number[], pairs: number): Allocation {
   return axisMap('split-spatial', 3, axisOf, frequencyOf)
 }
 
-/** A pattern of axes repeated over the pairs: MM-RoPE (Lumos-1) is `TTHWHWHW`, NeoMME its rows and columns in turn. */
+/** A pattern of axes repeated over the pairs: `TTHWHWHW` of MM-RoPE (Lumos-1), the axes in turn of NeoMME and VRoPE. */
 function repeated(pattern: readonly number[], pairs: number): Allocation {
   checkPairs(pairs, 'repeated')
   if (!areCounts(pattern) || pattern.length === 0 || pattern.some((axis) => axis >= 8)) {
@@ -195,6 +201,7 @@ export const allocations = {
   spatialFirst,
   spatialOnly,
   spatialFirstPort,
+  spatialOnlyPort,
   splitSpatial,
   repeated,
   greedy,

@@ -1,4 +1,5 @@
-import type { CanvasSegment, Grid, Segment } from '../sequence/segment.js'
+import { type CanvasSegment, type Grid, type Segment, slicedSides } from '../sequence/segment.js'
+import { sliceTokens } from '../sequence/slices.js'
 
 /** The cells of a block: which of its tokens stands for which cell of the grid. */
 export interface Cells {
@@ -10,7 +11,7 @@ export interface Cells {
 /**
  * The grid of a block. Newlines, markers and sound are no cells; a sound block is a grid in time only. A canvas is
  * judged by its slices, or by its thumbnail where it has none: both show the same places with the same ids on purpose.
- * Null where the sequence does not say which tokens are cells.
+ * Null where the sequence does not say which tokens are cells, and for queries, which have no places.
  */
 export function cellsOf(segment: Exclude<Segment, { kind: 'text' }>): Cells | null {
   switch (segment.kind) {
@@ -24,6 +25,10 @@ export function cellsOf(segment: Exclude<Segment, { kind: 'text' }>): Cells | nu
       return segment.streams ? { grid: segment.grid, tokens: videoTokens(segment.streams) } : null
     case 'canvas':
       return canvasCells(segment)
+    case 'slices':
+      return { grid: [1, ...slicedSides(segment)], tokens: sliceTokens(segment).cells }
+    case 'queries':
+      return null
   }
 }
 

@@ -24,7 +24,7 @@ export function coherence(encoding: Encoding, sequence: Sequence, options: Coher
   checkEncoding('coherence', 'encoding', encoding)
   checkSequence('coherence', sequence)
   const limits = readLimits('coherence', options, 'textModel', 0)
-  const prompt = readPrompt('coherence', encoding.positions(sequence), sequence, limits.generated)
+  const prompt = readPrompt('coherence', encoding.positions(sequence), sequence, limits.generated, encoding.layout)
   const starts = probeStarts(encoding, sequence)
   return report(judge(prompt, { ...limits, starts }, { encoding, across: probeAcross(encoding, sequence) }), encoding)
 }

@@ -29,8 +29,9 @@ const ofPositions: readonly Predicate[] = [
   'monotoneDecode',
 ]
 
-export function judge(prompt: Prompt, limits: Limits, { encoding, across }: Context): Judged {
-  const blocks = judgeBlocks(prompt, limits, across)
+export function judge(prompt: Prompt, limits: Limits, context: Context): Judged {
+  const { encoding } = context
+  const blocks = judgeBlocks(prompt, limits, context)
   const all = prompt.axes.map((_, a) => a)
   let maxId = prompt.tokens === 0 ? -1 : Number.NEGATIVE_INFINITY
   for (let n = 0; n < prompt.tokens; n++) maxId = Math.max(maxId, largestAt(prompt.ids, all, n))
@@ -83,15 +84,17 @@ export function judge(prompt: Prompt, limits: Limits, { encoding, across }: Cont
   }
 }
 
-function judgeBlocks(prompt: Prompt, limits: Limits, across: boolean | null): BlockCoherence[] {
+function judgeBlocks(prompt: Prompt, limits: Limits, { encoding, across }: Context): BlockCoherence[] {
   const { ids, axes, blocks } = prompt
+  const apart = encoding?.layout.ownSequences === true
   const largest = blocks.map((block) => extreme(prompt, block, largestAt, Math.max))
   const maps = blocks.map(({ token, cells }) => cells && gridMap(ids, token, cells))
   const visual = maps.filter((map, b): map is GridMap => map !== null && blocks[b].kind !== 'audio')
   const same = visual.length > 1 ? disentangled(visual, axes.length) : across
-  const overlapping = overlaps(prompt, largest)
-  const shared = sharedVectors(prompt)
-  const earlier = sharedWithEarlierText(prompt)
+  // Ids of two sequences are not compared: the text reads such blocks by cross-attention, which rotates neither.
+  const overlapping = apart ? blocks.map(() => noOverlap) : overlaps(prompt, largest)
+  const shared = apart ? blocks.map(() => 0) : sharedVectors(prompt)
+  const earlier = apart ? blocks.map(() => ({})) : sharedWithEarlierText(prompt)
   const starts = blocks.map((block) => startOf(prompt, block, limits))
   return blocks.map((block, b) => {
     const { index, kind, token, tokens, cells } = block
@@ -117,12 +120,15 @@ function judgeBlocks(prompt: Prompt, limits: Limits, across: boolean | null): Bl
       overlap,
       overlapping: overlapping[b],
       noOverlap: overlap === 0,
-      interval: intervalOf(prompt, block, largest[b], next, limits.intervalLimit),
+      interval: apart ? noInterval : intervalOf(prompt, block, largest[b], next, limits.intervalLimit),
       sharedVectors: shared[b],
       sharedWithEarlierText: earlier[b],
     }
   })
 }
+
+const noOverlap = { prompt: 0, generated: 0, ids: null }
+const noInterval: Interval = { before: null, after: null, distance: null, limit: null, coherent: true }
 
 function startOf({ textIds }: Prompt, { index, inFront, textBefore }: PromptBlock, { starts }: Limits): number | null {
   return starts?.[index] ?? (inFront === 'text' ? textIds[textBefore - 1] + 1 : null)
@@ -140,13 +146,13 @@ function intervalOf(
   next: number | null,
   given: number | null,
 ): Interval {
-  const { ids, live, textTokens } = prompt
+  const { ids, live, counting, textTokens } = prompt
   const [, height, width] = block.cells?.grid ?? [1, 1, 1]
   // One step on every axis is the nearest that text and a block can be.
   const limit = given ?? Math.max(height, width, Math.ceil(Math.sqrt(live.length)))
   const text = block.inFront === 'text' ? textTokens[block.textBefore - 1] : null
   const smallest = extreme(prompt, block, smallestAt, Math.min)
-  const before = text === null ? null : smallest - largestAt(ids, live, text)
+  const before = text === null ? null : smallest - largestAt(ids, counting, text)
   const after = next === null ? null : next - largest
   const distance = text === null ? null : nearest(prompt, block, text)
   const within = slack(largest)
@@ -167,19 +173,22 @@ function nearest({ ids, live }: Prompt, { token, tokens }: PromptBlock, text: nu
 }
 
 function extreme(
-  { ids, live }: Prompt,
+  { ids, counting }: Prompt,
   { token, tokens }: PromptBlock,
   at: typeof largestAt,
   choose: (a: number, b: number) => number,
 ): number {
-  let found = at(ids, live, token)
-  for (let n = token + 1; n < token + tokens; n++) found = choose(found, at(ids, live, n))
+  let found = at(ids, counting, token)
+  for (let n = token + 1; n < token + tokens; n++) found = choose(found, at(ids, counting, n))
   return found
 }
 
-/** Behind text or sound generated text goes on by one on every axis; behind a picture with the id of the next text. */
-function decodeStep({ axes, next, first, last }: Prompt) {
-  const expected = last?.running ? last.ids.map((id) => id + 1) : axes.map(() => next)
+/** Generated text goes on by one on every counting axis behind text or sound, behind a picture with the next text id. */
+function decodeStep({ axes, counting, live, next, first, last }: Prompt) {
+  const expected = axes.map((_, a) => {
+    if (live.includes(a) && !counting.includes(a)) return 0
+    return last?.running ? last.ids[a] + 1 : next
+  })
   return { last: last?.ids ?? null, expected, first }
 }
 

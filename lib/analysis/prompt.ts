@@ -1,4 +1,5 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import type { Layout } from '../layouts/layout.js'
 import type { Positions } from '../layouts/positions.js'
 import { cells, tokensOf } from '../sequence/segment.js'
 import type { Block, Sequence } from '../sequence/sequence.js'
@@ -29,10 +30,12 @@ export interface Prompt {
   readonly generatedCount: number
   /** Axes on which not all tokens have the same id, generated ones too: a constant axis (ggml's fourth) places nothing. */
   readonly live: readonly number[]
+  /** Those of them on which text counts: on others it is 0, and says nothing about what is in front of what. */
+  readonly counting: readonly number[]
   readonly blocks: readonly PromptBlock[]
   /** Token of each text token of the prompt. */
   readonly textTokens: Int32Array
-  /** Id of each text token, prompt and then generated: the smallest over the live axes, which normally are equal. */
+  /** Id of each text token, prompt and then generated: the smallest over the counting axes, which normally are equal. */
   readonly textIds: Float64Array
   /** Id of the first text token behind the prompt: that of the first generated one, if there is one. */
   readonly behind: number
@@ -49,7 +52,13 @@ export interface Prompt {
  * @throws MropeTypeError ERR_MROPE_ARGUMENT; MropeRangeError ERR_MROPE_SHAPE when the lengths differ, ERR_MROPE_POSITION
  *   for ids that are not finite
  */
-export function readPrompt(caller: string, positions: Positions, sequence: Sequence, generatedCount: number): Prompt {
+export function readPrompt(
+  caller: string,
+  positions: Positions,
+  sequence: Sequence,
+  generatedCount: number,
+  layout?: Pick<Layout, 'textAxes' | 'ownSequences'>,
+): Prompt {
   checkObjects(caller, positions, sequence)
   const { axes, padding, length } = positions
   const tokens = sequence.length
@@ -77,12 +86,13 @@ export function readPrompt(caller: string, positions: Positions, sequence: Seque
     throw new MropeRangeError('ERR_MROPE_POSITION', message, positions.next)
   }
   const live = liveAxes(ids, first)
+  const counting = live.filter((a) => a < (layout?.textAxes ?? axes.length))
   const textTokens = textTokensOf(sequence)
   const textIds = new Float64Array(textTokens.length + generatedCount)
   textTokens.forEach((n, i) => {
-    textIds[i] = smallestAt(ids, live, n)
+    textIds[i] = smallestAt(ids, counting, n)
   })
-  for (let i = 0; i < generatedCount; i++) textIds[textTokens.length + i] = smallestAt(generated, live, i)
+  for (let i = 0; i < generatedCount; i++) textIds[textTokens.length + i] = smallestAt(generated, counting, i)
   const behind = upcoming === 0 && generatedCount > 0 ? textIds[textTokens.length] : positions.next
   const kind = sequence.segments.filter((segment) => tokensOf(segment) > 0).at(-1)?.kind
   return {
@@ -92,13 +102,19 @@ export function readPrompt(caller: string, positions: Positions, sequence: Seque
     generated,
     generatedCount,
     live,
+    counting,
     blocks: promptBlocks(sequence),
     textTokens,
     textIds,
     behind,
     next: positions.next,
     first,
-    last: kind ? { ids: ids.map((axis) => axis[tokens - 1]), running: kind === 'text' || kind === 'audio' } : null,
+    last: kind
+      ? {
+          ids: ids.map((axis) => axis[tokens - 1]),
+          running: kind === 'text' || (kind === 'audio' && !layout?.ownSequences),
+        }
+      : null,
   }
 }
 

@@ -17,10 +17,11 @@ const named: Readonly<Record<Predicate, string>> = {
 /** The verdict in sentences, worst first within each predicate. Their number does not grow with the number of blocks. */
 export function explain(judged: Judged, encoding: Encoding | null): string[] {
   const release = encoding && encoding.compat !== 'coherent' ? encoding.compat : null
+  const apart = encoding?.layout.ownSequences === true
   const failed = new Set(judged.failed)
   const say = (predicate: Predicate, sentences: () => string[]): string[] => (failed.has(predicate) ? sentences() : [])
   return [
-    headline(judged),
+    headline(judged, apart),
     ...say('structure3D', () => ofStructure(judged.blocks)),
     ...say('growth', () => ofGrowth(judged)),
     ...say('trainedMaximum', () => ofTrainedMaximum(judged)),
@@ -30,17 +31,20 @@ export function explain(judged: Judged, encoding: Encoding | null): string[] {
     ...say('monotoneDecode', () => ofDecode(judged, release)),
     ...say('textCompatible', () => ofText(judged)),
     ...say('fullSpectrum', () => ofSpectrum(judged)),
-    ...notJudged(judged.blocks),
+    ...notJudged(judged.blocks, apart),
   ]
 }
 
-function headline({ coherent, failed, blocks, tokens, generated, maxId, decode, visualGrowth }: Judged): string {
+function headline(judged: Judged, apart: boolean): string {
+  const { coherent, failed, blocks, tokens, generated, maxId, decode, visualGrowth } = judged
   if (!coherent)
     return `The positions are not coherent. Not met: ${failed.map((predicate) => named[predicate]).join(', ')}.`
   const several = blocks.length !== 1
   const growth = visualGrowth === null ? '' : `${several ? 'take' : 'takes'} ${number(visualGrowth)} ids a token and `
   const all = `${count(tokens, 'token')} with ids up to ${number(maxId)}`
-  const ofBlocks = `${count(blocks.length, 'block')} ${growth}${several ? 'end below the text behind them' : 'ends below the text behind it'}`
+  const place = several ? 'end below the text behind them' : 'ends below the text behind it'
+  const own = several ? 'are sequences of their own' : 'is a sequence of its own'
+  const ofBlocks = `${count(blocks.length, 'block')} ${growth}${apart ? own : place}`
   const answer = `generated text goes on from ${vector(decode.first)} (${count(generated, 'token')} looked at)`
   return `The positions are coherent: ${all}; ${blocks.length === 0 ? 'all of them are text' : ofBlocks}; ${answer}.`
 }
@@ -62,7 +66,7 @@ function ofStructure(blocks: readonly BlockCoherence[]): string[] {
     ...group(
       blocks.filter(({ structure3D }) => structure3D && !structure3D.affine),
       (block) =>
-        `In ${name(block)} equal steps in the picture are not equal steps of ids: cells are up to ${number(block.structure3D!.deviation)} ids away from a straight grid. The same distance then means different things in different places. Let ids be frame, row and column times fixed steps; where time is rounded to whole ids, keep the fractions.`,
+        `In ${name(block)} equal steps in the picture are not equal steps of ids: cells are up to ${number(block.structure3D!.deviation)} ids away from a straight grid. The same distance then means different things in different places. Let ids be frame, row and column times fixed steps${block.grid && block.grid[0] > 1 ? '; where time is rounded to whole ids, keep the fractions' : ''}.`,
     ),
     ...group(
       blocks.filter(({ structure3D }) => structure3D?.rank != null && structure3D.rank < structure3D.dimensions),
@@ -84,13 +88,19 @@ function ofGrowth({ blocks, growthThreshold, visualGrowth }: Judged): string[] {
     return [`All blocks together take ${number(visualGrowth ?? 0)} ids a token, more than ${threshold}: ${why}.`]
   }
   return group(fast, (block) => {
-    const { rank, dimensions } = block.structure3D ?? { rank: 0, dimensions: 0 }
-    const advice =
-      rank === dimensions
-        ? 'Take fewer ids a second, or as many as the longest side of the block'
-        : 'Use a layout that counts rows and columns'
+    const advice = slowerGrowth(block)
     return `${name(block)} takes ${number(block.next! - block.start!)} ids for ${count(block.tokens, 'token')}, ${number(block.growth!)} each and more than ${threshold}: ${why}. ${advice}.`
   })
+}
+
+function slowerGrowth({ kind, structure3D }: BlockCoherence): string {
+  if (kind === 'queries') return 'Take fewer query tokens'
+  const { rank, dimensions, matrix } = structure3D ?? { rank: 0, dimensions: 0, matrix: null }
+  if (rank !== dimensions) return 'Use a layout that counts rows and columns'
+  const wide = matrix?.some(([, row, column]) => Math.max(Math.abs(row), Math.abs(column)) > 1)
+  return wide
+    ? 'Take smaller steps of rows and columns'
+    : 'Take fewer ids a second, or as many as the longest side of the block'
 }
 
 function ofTrainedMaximum({ maxId, generated, trainedMaximum }: Judged): string[] {
@@ -192,10 +202,19 @@ function ofSpectrum({ spectrum, axes: { length } }: Judged): string[] {
   ]
 }
 
-function notJudged(blocks: readonly BlockCoherence[]): string[] {
+function notJudged(blocks: readonly BlockCoherence[], apart: boolean): string[] {
   const unknown = blocks.filter(({ growth }) => growth === null)
   const merged = blocks.filter(({ kind, structure3D }) => kind === 'audio-video' && structure3D === null)
+  const queries = blocks.filter(({ kind }) => kind === 'queries')
   return [
+    ...(apart && blocks.length > 0
+      ? [
+          'Distance and overlap of blocks and text were not judged: the blocks are sequences of their own, and text reads them by cross-attention.',
+        ]
+      : []),
+    ...(queries.length > 0
+      ? [`The grid of ${list(queries)} was not judged: query tokens have no places in the picture.`]
+      : []),
     ...(unknown.length > 0
       ? [
           `The growth of ${list(unknown)} was not judged: no text next to it says where it starts or ends; give \`starts\`.`,

@@ -2,7 +2,8 @@ import { type Allocation, axisLetters, checkAllocation } from '../allocations/al
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import type { Layout } from '../layouts/layout.js'
 import type { Positions } from '../layouts/positions.js'
-import { type AnglePrecision, buildTable } from '../rotary/build-table.js'
+import { RotaryAngles } from '../rotary/angles.js'
+import type { AnglePrecision } from '../rotary/build-table.js'
 import type { Pairing, RotaryTable } from '../rotary/table.js'
 import type { Sequence } from '../sequence/sequence.js'
 import type { Spectrum } from '../spectra/spectrum.js'
@@ -137,13 +138,19 @@ export class Encoding {
    * largest id of these positions + 1; fix it with `atLength` where tables are built piece by piece.
    */
   table(positions: Positions): RotaryTable {
-    if (!(positions?.ids instanceof Float64Array) || !Array.isArray(positions.axes)) {
-      const message = `Encoding.table: expected Positions, got ${show(positions)}`
-      throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, positions)
-    }
-    if (this.spectrum.atLength) return this.atLength(positions.largest + 1).table(positions)
+    checkPositions('table', positions)
+    return this.angles(positions).table()
+  }
+
+  /**
+   * The angles of positions, to be turned into numbers by the backend that rotates: taken wherever a table is. A spectrum
+   * that depends on the length as in `table`.
+   */
+  angles(positions: Positions): RotaryAngles {
+    checkPositions('angles', positions)
+    if (this.spectrum.atLength) return this.atLength(positions.largest + 1).angles(positions)
     const { invFreq, attentionFactor, allocation, pairing, precision } = this
-    return buildTable(positions, { invFreq, attentionFactor, allocation, pairing, precision })
+    return new RotaryAngles({ positions, invFreq, attentionFactor, allocation, pairing, precision })
   }
 
   /** This encoding with the spectrum of a fixed length; itself where the spectrum does not depend on it. */
@@ -178,4 +185,10 @@ export class Encoding {
       warnings: this.warnings,
     }
   }
+}
+
+function checkPositions(call: string, positions: Positions): void {
+  if (positions?.ids instanceof Float64Array && Array.isArray(positions.axes)) return
+  const message = `Encoding.${call}: expected Positions, got ${show(positions)}`
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, positions)
 }

@@ -2,6 +2,8 @@ import { MropeTypeError, show } from '../errors.js'
 import { checkOptions } from '../tensors/check.js'
 import type { Encoding } from './encoding.js'
 import { type ConfigOptions, encodingFromConfig } from './from-config.js'
+import { ablationEncodings } from './published-ablations.js'
+import { publishedEncodings } from './published-rows.js'
 
 /** Numbers of a named encoding; each has the default of the published checkpoints. */
 export interface NamedOptions extends Pick<ConfigOptions, 'compat'> {
@@ -42,7 +44,10 @@ function named(modelType: string, defaults: NamedOptions): (options?: NamedOptio
   }
 }
 
-/** Encodings of model families with the numbers of their published checkpoints. */
+/**
+ * Encodings of model families with the numbers of their published checkpoints, schemes of papers, and the ablations of
+ * one. `describe()` says how sure each is: `verified`, `source`, `warnings`.
+ */
 export const encodings = {
   qwen2VL: named('qwen2_vl', { headDim: 128, base: 1e6, sections: [16, 24, 24] }),
   qwen25VL: named('qwen2_5_vl', { headDim: 128, base: 1e6, sections: [16, 24, 24], idsPerSecond: 2 }),
@@ -66,4 +71,6 @@ export const encodings = {
   keyeVL: named('keye_vl', { headDim: 128, base: 1e6, sections: [16, 24, 24] }),
   /** Plain one-dimensional RoPE, half-split. */
   llama: named('llama', { headDim: 128, base: 1e4 }),
+  ...publishedEncodings,
+  ...ablationEncodings,
 } as const

@@ -53,7 +53,7 @@ function placeCanvas({ thumbnail, slices, trailing = 0 }: CanvasSegment, at: Pla
 }
 
 /** `round(linspace(0, side − 1, n))`, in float32 from both ends and with ties to even, as torch makes it. */
-function stretched(n: number, side: number): number[] {
+export function stretched(n: number, side: number): number[] {
   const end = side - 1
   const step = n > 1 ? Math.fround(end / (n - 1)) : 0
   return Array.from({ length: n }, (_, i) => {

@@ -1,32 +1,25 @@
-import { MropeRangeError } from '../errors.js'
+import { MropeRangeError, show } from '../errors.js'
 import type { Grid, ImageSegment, VideoSegment } from '../sequence/segment.js'
 import type { Sequence } from '../sequence/sequence.js'
 import { type DecodeRule, type DeltaRule, defineLayout, type Layout, type Place, placeText } from './layout.js'
-import { checkTimeRule, frameId, type TimeRule } from './time.js'
-
-/**
- * How a cell (frame, row, column) of a block becomes ids: one matrix, for M-RoPE the identity.
- *
- *     id[a] = (fromStart[a] ? id of the block's start : 0) + Σ_g matrix[a][g] · cell[g]      cell = (time, row, column)
- */
-export interface BlockMap {
-  readonly matrix: readonly (readonly [time: number, row: number, column: number])[]
-  readonly fromStart: readonly boolean[]
-}
+import { type BlockMap, checkMap, countFrom, describeMap, offsetMap } from './maps.js'
+import { checkTimeRule, frameIds, type TimeRule } from './time.js'
 
 export interface GridLayoutOptions {
   readonly name: string
   readonly axes?: readonly string[]
-  /** Axes behind these are constant 0 for every token, such as ggml's fourth row. Default: none. */
+  /** Text counts on this many axes and is 0 on those behind: ggml's fourth, Lumina's rows and columns. Default: all. */
   readonly usedAxes?: number
   readonly map?: BlockMap
   /** Time axis of videos. Images have frame 0 only. Default: one id a frame. */
   readonly time?: TimeRule
   /**
    * Which axes count for the id behind a block: the largest id of the block on these axes + 1 (relative to the start).
-   * `all` is the coherent rule; transformers 5.x counts `spatial` only.
+   * `all` is the coherent rule; transformers 5.x counts `spatial` only, diagonal layouts the `first` only.
    */
-  readonly next?: 'all' | 'spatial'
+  readonly next?: NextRule
+  /** Ids that are left free in front of every block and behind it. Default 0. */
+  readonly interval?: number
   /** Videos must come as one block a frame, with their timestamps as text between. */
   readonly framePerBlock?: boolean
   readonly decode?: DecodeRule
@@ -39,36 +32,23 @@ export interface GridLayoutOptions {
   readonly rowEnds?: boolean
 }
 
-/** M-RoPE: every axis counts from the start of the block. */
-export const offsetMap: BlockMap = {
-  matrix: [
-    [1, 0, 0],
-    [0, 1, 0],
-    [0, 0, 1],
-  ],
-  fromStart: [true, true, true],
-}
-
-/** Spatial reset: rows and columns count from 0 in every block. */
-export const resetMap: BlockMap = { ...offsetMap, fromStart: [true, false, false] }
-
-/** Two axes without time. */
-export const rowsAndColumnsMap: BlockMap = {
-  matrix: [
-    [0, 1, 0],
-    [0, 0, 1],
-  ],
-  fromStart: [true, true],
-}
-
 const byIndex: TimeRule = { by: 'index', stride: 1 }
 
 /** Layouts that place a block as a grid: M-RoPE and its relatives. Text and audio are running ids on every axis. */
 export function gridLayout(options: GridLayoutOptions): Layout {
-  const { name, axes = ['t', 'h', 'w'], map = offsetMap, time = byIndex, next = 'all', framePerBlock = false } = options
+  const { name, axes = ['t', 'h', 'w'], map = offsetMap, next = 'all', interval = 0, framePerBlock = false } = options
   const used = options.usedAxes ?? axes.length
-  checkTimeRule(time, name)
-  const place = placeGrid(map, time, next)
+  const time = checkTimeRule(options.time ?? byIndex, name)
+  checkMap(map, name)
+  if (!(Number.isFinite(interval) && interval >= 0)) {
+    const message = `layout ${name}: the interval is a number of ids, not negative, got ${show(interval)}`
+    throw new MropeRangeError('ERR_MROPE_CONFIG', message, interval)
+  }
+  const placeBlock = placeGrid(map, time, next)
+  const place: PlaceBlock = (grid, seconds, at) =>
+    interval === 0
+      ? placeBlock(grid, seconds, at)
+      : placeBlock(grid, seconds, { ...at, next: at.next + interval }) + interval
   const text: Place<{ kind: 'text' | 'audio'; length: number }> =
     used === axes.length
       ? placeText
@@ -76,7 +56,15 @@ export function gridLayout(options: GridLayoutOptions): Layout {
   return defineLayout({
     name,
     axes,
-    rules: { map: describeMap(map, axes), time, next, framePerBlock, decode: options.decode ?? 'next' },
+    rules: {
+      map: describeMap(map, axes),
+      time,
+      next,
+      ...(interval > 0 ? { interval } : {}),
+      ...(used < axes.length ? { text: `counts on ${axes.slice(0, used).join(', ')}` } : {}),
+      framePerBlock,
+      decode: options.decode ?? 'next',
+    },
     place: {
       text,
       audio: text,
@@ -95,26 +83,32 @@ export function gridLayout(options: GridLayoutOptions): Layout {
   })
 }
 
+export type NextRule = 'all' | 'spatial' | 'first'
+
 /** Writes one block and returns the next text id. */
 export type PlaceBlock = (
   grid: Grid,
   seconds: number | undefined,
-  at: { ids: Float64Array; stride: number; offset: number; next: number },
+  at: { ids: Float64Array; stride: number; offset: number; next: number; block?: number },
 ) => number
 
-export function placeGrid(map: BlockMap, time: TimeRule, next: 'all' | 'spatial'): PlaceBlock {
-  return ([frames, rows, columns], seconds, { ids, stride, offset, next: start }) => {
+export function placeGrid(map: BlockMap, time: TimeRule, next: NextRule): PlaceBlock {
+  return (grid, seconds, { ids, stride, offset, next: start, block }) => {
+    const [frames, rows, columns] = grid
+    const frameId = frameIds(time, { grid, seconds, block })
     let extent = 0
     map.matrix.forEach(([byTime, byRow, byColumn], a) => {
       const base = map.fromStart[a] ? start : 0
-      const counts = next === 'all' || a > 0
+      const [fromRow, fromColumn] = map.counts?.[a] ?? ['first', 'first']
+      const counts = next === 'all' || (next === 'first') === (a === 0)
+      const across = Float64Array.from({ length: columns }, (_, w) => byColumn * countFrom(fromColumn, w, columns))
       let i = a * stride + offset
       for (let t = 0; t < frames; t++) {
-        const atFrame = byTime * frameId(time, t, seconds)
+        const atFrame = byTime * frameId(t)
         for (let h = 0; h < rows; h++) {
-          const atRow = atFrame + byRow * h
-          if (counts) extent = Math.max(extent, atRow, atRow + byColumn * (columns - 1))
-          for (let w = 0; w < columns; w++) ids[i++] = base + (atRow + byColumn * w)
+          const atRow = atFrame + byRow * countFrom(fromRow, h, rows)
+          if (counts) extent = Math.max(extent, atRow + across[0], atRow + across[columns - 1])
+          for (let w = 0; w < columns; w++) ids[i++] = base + (atRow + across[w])
         }
       }
     })
@@ -142,26 +136,19 @@ function generatedImages(sequence: Sequence, next: number): { table: Float64Arra
   return { table, next: at + 1 }
 }
 
-function imageGrid({ grid, rowEnds }: ImageSegment, options: GridLayoutOptions): Grid {
+function imageGrid(segment: ImageSegment, options: GridLayoutOptions): Grid {
+  const { grid, rowEnds } = segment
+  return rowEnds && options.rowEnds ? [grid[0], grid[1], grid[2] + 1] : plainGrid(segment, options.name)
+}
+
+/** @throws MropeRangeError ERR_MROPE_SEGMENT for images with row ends, where a layout has no place for them */
+export function plainGrid({ grid, rowEnds }: ImageSegment, layout: string): Grid {
   if (!rowEnds) return grid
-  if (!options.rowEnds) {
-    const message = `layout ${options.name} does not place images with row ends`
-    throw new MropeRangeError('ERR_MROPE_SEGMENT', message, grid)
-  }
-  return [grid[0], grid[1], grid[2] + 1]
+  const message = `layout ${layout} does not place images with row ends`
+  throw new MropeRangeError('ERR_MROPE_SEGMENT', message, grid)
 }
 
 function wholeVideo(name: string, { grid }: VideoSegment): MropeRangeError {
   const message = `layout ${name} takes one block a frame with its timestamp as text between, got a video of grid [${grid}]`
   return new MropeRangeError('ERR_MROPE_BLOCK', message, grid)
-}
-
-function describeMap({ matrix, fromStart }: BlockMap, axes: readonly string[]): string[] {
-  const cell = ['time', 'row', 'column']
-  return matrix.map((weights, a) => {
-    const terms = weights.flatMap((weight, g) =>
-      weight === 0 ? [] : [weight === 1 ? cell[g] : `${weight}·${cell[g]}`],
-    )
-    return `${axes[a]} = ${[...(fromStart[a] ? ['start'] : []), ...terms].join(' + ')}`
-  })
 }

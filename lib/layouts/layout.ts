@@ -9,6 +9,10 @@ export interface Layout {
   readonly axes: readonly string[]
   /** The numbers and rules it was made with, for people to read. */
   readonly rules: Readonly<Record<string, unknown>>
+  /** Text counts on this many axes, the first ones, and is 0 on those behind. Default: all. */
+  readonly textAxes?: number
+  /** Blocks are sequences of their own: their ids have nothing to do with those of the text. */
+  readonly ownSequences?: boolean
   positions(sequence: Sequence): Positions
 }
 
@@ -21,7 +25,7 @@ export interface Placement {
   readonly next: number
   /** Index of the segment's first token in the sequence. */
   readonly index: number
-  /** How many blocks (segments that are not text) come before. */
+  /** How many pictures come before: segments of at least one token that are neither text nor sound. */
   readonly block: number
 }
 
@@ -46,8 +50,10 @@ export interface LayoutDefinition {
   readonly paddingId?: number
   /** Round every id to float32, as code that keeps them in float32 does. */
   readonly float32?: boolean
-  /** Axes behind these are 0 for every token, generated ones too. Default: none. */
+  /** Text counts on this many axes; on those behind it is 0, generated tokens too. Default: all. */
   readonly usedAxes?: number
+  /** Blocks are sequences of their own, such as query tokens that text reads by cross-attention. */
+  readonly ownSequences?: boolean
   /** Ids of images still to be generated, and the id behind them. */
   readonly upcoming?: (sequence: Sequence, next: number) => { table: Float64Array; next: number }
 }
@@ -59,6 +65,8 @@ export function defineLayout(definition: LayoutDefinition): Layout {
     name,
     axes: Object.freeze([...axes]),
     rules: Object.freeze({ ...rules }),
+    textAxes: definition.usedAxes ?? axes.length,
+    ownSequences: definition.ownSequences ?? false,
     positions(sequence: Sequence): Positions {
       const stride = sequence.padding + sequence.length
       const ids = new Float64Array(axes.length * stride)
@@ -78,12 +86,10 @@ export function defineLayout(definition: LayoutDefinition): Layout {
         next = put(segment, at)
         if (!(next <= Number.MAX_SAFE_INTEGER)) throw tooFar(name, segment, index, next)
         const length = tokensOf(segment)
-        if (float32) {
-          next = Math.fround(next)
-          roundIds(at, length, axes.length)
-        }
+        next = float32 ? Math.fround(next) : settled(next)
+        if (float32) roundIds(at, length, axes.length)
         index += length
-        if (segment.kind !== 'text') block++
+        if (segment.kind !== 'text' && segment.kind !== 'audio' && length > 0) block++
       }
       return finish(definition, sequence, ids, next)
     },
@@ -91,7 +97,7 @@ export function defineLayout(definition: LayoutDefinition): Layout {
 }
 
 /** A running id, the same on every axis. */
-export const placeText: Place<{ kind: 'text' | 'audio'; length: number }> = ({ length }, at) => {
+export const placeText: Place<{ kind: 'text' | 'audio' | 'queries'; length: number }> = ({ length }, at) => {
   const { ids, stride, offset, next } = at
   for (let start = offset; start < ids.length; start += stride) {
     for (let i = 0; i < length; i++) ids[start + i] = next + i
@@ -120,6 +126,14 @@ function finish(definition: LayoutDefinition, sequence: Sequence, ids: Float64Ar
 function tooFar(name: string, segment: Segment, index: number, next: number): MropeRangeError {
   const message = `layout ${name}: the ${segment.kind} segment at token ${index} ends at id ${next}, above 2^53`
   return new MropeRangeError('ERR_MROPE_POSITION_RANGE', message, next)
+}
+
+/**
+ * An id rounded up to a multiple of 2^-24. Whole numbers are then added to it without rounding, so that generated
+ * tokens have to the last bit the ids that they have as text of a longer prompt, however the text is cut.
+ */
+function settled(next: number): number {
+  return Math.ceil(next * 2 ** 24) / 2 ** 24
 }
 
 function roundIds({ ids, stride, offset }: Placement, length: number, axes: number): void {

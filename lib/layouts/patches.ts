@@ -1,5 +1,6 @@
 import { MropeRangeError, show } from '../errors.js'
-import { cells, checkGrid, type Grid, maxTokens } from '../sequence/segment.js'
+import { checkGrid } from '../sequence/check-segment.js'
+import { cells, type Grid, maxTokens } from '../sequence/segment.js'
 import { Positions } from './positions.js'
 
 /** Raw grids of a vision tower, in patches. */

@@ -136,6 +136,26 @@ export class Positions {
     })
   }
 
+  /** Positions of some tokens, in the order given, with the continuation of the whole. Padding counts as tokens. */
+  take(tokens: Int32Array): Positions {
+    const bad = tokens.find((token) => token < 0 || token >= this.length)
+    if (bad !== undefined) {
+      const message = `Positions.take: token ${bad} is not in 0 to ${this.length - 1}`
+      throw new MropeRangeError('ERR_MROPE_POSITION_RANGE', message, bad)
+    }
+    const ids = new Float64Array(this.axes.length * tokens.length)
+    for (let a = 0; a < this.axes.length; a++) {
+      for (let i = 0; i < tokens.length; i++) ids[a * tokens.length + i] = this.ids[a * this.length + tokens[i]]
+    }
+    return new Positions({
+      axes: this.axes,
+      ids,
+      next: this.next,
+      delta: this.delta,
+      continuation: this.#continuation,
+    })
+  }
+
   /**
    * Positions of `count` generated tokens, from the `start`-th one on.
    * @throws MropeRangeError ERR_MROPE_ARGUMENT for negative or fractional counts

@@ -1,11 +1,15 @@
 import { MropeRangeError, show } from '../errors.js'
+import type { Grid } from '../sequence/segment.js'
+import { checkStride, type Stride, strideOf } from './draw.js'
 
 /**
  * From frames to ids on the time axis.
- * `index`: frame · stride. `seconds`: frame · seconds between frames · ids per second, rounded as said.
+ * `index`: frame · stride. `sides`: frame · (rows + columns − 1). `seconds`: frame · seconds between frames · ids per
+ * second, rounded as said.
  */
 export type TimeRule =
-  | { readonly by: 'index'; readonly stride: number }
+  | { readonly by: 'index'; readonly stride: Stride }
+  | { readonly by: 'sides' }
   | {
       readonly by: 'seconds'
       readonly idsPerSecond: number
@@ -19,22 +23,35 @@ export type TimeRule =
     }
 
 /** @throws MropeRangeError ERR_MROPE_CONFIG for rates and strides that are not positive numbers */
-export function checkTimeRule(rule: TimeRule, layout: string): void {
-  const [name, value] = rule.by === 'index' ? ['stride', rule.stride] : ['ids per second', rule.idsPerSecond]
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return
-  const message = `layout ${layout}: ${name} is a positive number, got ${show(value)}`
+export function checkTimeRule(rule: TimeRule, layout: string): TimeRule {
+  if (rule.by === 'sides') return rule
+  if (rule.by === 'index') return { by: 'index', stride: checkStride(rule.stride, layout) }
+  const value = rule.idsPerSecond
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return rule
+  const message = `layout ${layout}: ids per second is a positive number, got ${show(value)}`
   throw new MropeRangeError('ERR_MROPE_CONFIG', message, value)
 }
 
+/** A block: its grid, seconds between two frames where the prompt gives them, and its ordinal in the prompt. */
+export interface TimedBlock {
+  readonly grid: Grid
+  readonly seconds?: number
+  readonly block?: number
+}
+
 /**
- * Id of a frame relative to the start of its block. `seconds` between two frames is 1 where the prompt gives none.
+ * Ids of the frames of a block relative to its start. `seconds` is 1 where the prompt gives none.
  * @throws MropeRangeError ERR_MROPE_POSITION_RANGE above 2^53, where whole ids are no longer exact
  */
-export function frameId(rule: TimeRule, frame: number, seconds = 1): number {
-  const id = rule.by === 'index' ? frame * rule.stride : ofSeconds(rule, frame, seconds)
-  if (id <= Number.MAX_SAFE_INTEGER) return id
-  const message = `layout: frame ${frame} at ${show(seconds)} seconds a frame has id ${id}, above 2^53`
-  throw new MropeRangeError('ERR_MROPE_POSITION_RANGE', message, id)
+export function frameIds(rule: TimeRule, { grid, seconds = 1, block = 0 }: TimedBlock): (frame: number) => number {
+  const step =
+    rule.by === 'index' ? strideOf(rule.stride, block) : rule.by === 'sides' ? grid[1] + grid[2] - 1 : undefined
+  return (frame) => {
+    const id = rule.by === 'seconds' ? ofSeconds(rule, frame, seconds) : frame * (step as number)
+    if (id <= Number.MAX_SAFE_INTEGER) return id
+    const message = `layout: frame ${frame} at ${show(seconds)} seconds a frame has id ${id}, above 2^53`
+    throw new MropeRangeError('ERR_MROPE_POSITION_RANGE', message, id)
+  }
 }
 
 type SecondsRule = Extract<TimeRule, { by: 'seconds' }>

@@ -1,8 +1,9 @@
 import { MropeRangeError, show } from '../errors.js'
 import { type AudioVideoSegment, cells } from '../sequence/segment.js'
-import { type BlockMap, offsetMap, placeGrid } from './grid.js'
+import { placeGrid, plainGrid } from './grid.js'
 import { type DecodeRule, type DeltaRule, defineLayout, type Layout, placeText } from './layout.js'
-import { checkTimeRule, frameId, type TimeRule } from './time.js'
+import { type BlockMap, offsetMap } from './maps.js'
+import { checkTimeRule, frameIds, type TimeRule } from './time.js'
 
 /**
  * How a video and its sound are merged into one run of tokens.
@@ -50,7 +51,7 @@ export function timelineLayout(options: TimelineLayoutOptions): Layout {
     rules: { time, merge, markers, behind, decode: options.decode ?? 'next' },
     place: {
       audio: placeText,
-      image: (segment, at) => place(segment.grid, undefined, at),
+      image: (segment, at) => place(plainGrid(segment, name), undefined, at),
       video: (segment, at) => place(segment.grid, segment.secondsPerGrid, at),
       'audio-video': (segment, at) => {
         const put = (index: number, id: (axis: number) => number): void => {
@@ -96,9 +97,10 @@ function videoStream({ grid, secondsPerGrid }: AudioVideoSegment, time: TimeRule
   const length = cells(grid)
   const ids = [0, 1, 2].map(() => new Float64Array(length))
   const [frames, rows, columns] = grid
+  const frameId = frameIds(time, { grid, seconds: secondsPerGrid })
   let i = 0
   for (let t = 0; t < frames; t++) {
-    const at = start + frameId(time, t, secondsPerGrid)
+    const at = start + frameId(t)
     for (let h = 0; h < rows; h++) {
       for (let w = 0; w < columns; w++, i++) {
         ids[0][i] = at

@@ -1,5 +1,3 @@
-import { MropeRangeError, MropeTypeError, show } from '../errors.js'
-
 /** Cells of a visual block after merging: frames, rows, columns. Tokens are in raster order, w fastest. */
 export type Grid = readonly [t: number, h: number, w: number]
 
@@ -55,7 +53,41 @@ export interface CanvasSegment {
   readonly trailing?: number
 }
 
-export type Segment = TextSegment | ImageSegment | VideoSegment | AudioSegment | AudioVideoSegment | CanvasSegment
+/**
+ * A picture cut into slices that were encoded one by one, with a thumbnail of the whole, as one run of tokens without
+ * markers (LLaVA, InternVL).
+ *
+ *     order `slices`: all of the first slice, then all of the second      `rows`: row by row across the slices
+ */
+export interface SlicesSegment {
+  readonly kind: 'slices'
+  /** How many rows and columns of slices there are, and the rows and columns of tokens of each. */
+  readonly slices: { readonly rows: number; readonly columns: number; readonly grid: readonly [h: number, w: number] }
+  /** Rows and columns of the thumbnail, in tokens. */
+  readonly thumbnail?: readonly [h: number, w: number]
+  /** Where the thumbnail stands: `front` (LLaVA, the default) or `back` (InternVL). */
+  readonly thumbnailAt?: 'front' | 'back'
+  readonly order?: 'slices' | 'rows'
+  /** In the order `rows`, every row ends in one more token, a newline (LLaVA-NeXT). */
+  readonly rowEnds?: boolean
+}
+
+/** Learned query tokens that stand for a picture or a video without places in it (Q-Former, Perceiver resampler). */
+export interface QueriesSegment {
+  readonly kind: 'queries'
+  /** Tokens; zero is allowed. */
+  readonly length: number
+}
+
+export type Segment =
+  | TextSegment
+  | ImageSegment
+  | VideoSegment
+  | AudioSegment
+  | AudioVideoSegment
+  | CanvasSegment
+  | SlicesSegment
+  | QueriesSegment
 
 export type SegmentKind = Segment['kind']
 
@@ -69,6 +101,7 @@ export function tokensOf(segment: Segment): number {
   switch (segment.kind) {
     case 'text':
     case 'audio':
+    case 'queries':
       return segment.length
     case 'image':
       return segment.grid[0] * segment.grid[1] * (segment.grid[2] + (segment.rowEnds ? 1 : 0))
@@ -82,6 +115,11 @@ export function tokensOf(segment: Segment): number {
       if (!slices) return picture
       return picture + slices.rows * slices.columns * (slices.grid[0] * slices.grid[1] + 2) + slices.rows - 1
     }
+    case 'slices': {
+      const { thumbnail = [0, 0], rowEnds } = segment
+      const [height, width] = slicedSides(segment)
+      return thumbnail[0] * thumbnail[1] + height * (width + (rowEnds ? 1 : 0))
+    }
   }
 }
 
@@ -89,125 +127,7 @@ export function cells(grid: Grid): number {
   return grid[0] * grid[1] * grid[2]
 }
 
-const keysOf: { readonly [K in SegmentKind]: readonly string[] } = {
-  text: ['kind', 'length'],
-  image: ['kind', 'grid', 'rowEnds'],
-  video: ['kind', 'grid', 'secondsPerGrid'],
-  audio: ['kind', 'length'],
-  'audio-video': ['kind', 'grid', 'secondsPerGrid', 'audioLength', 'streams'],
-  canvas: ['kind', 'thumbnail', 'slices', 'trailing'],
-}
-
-/**
- * Checks one declared segment and returns a frozen copy of it.
- * @throws MropeTypeError ERR_MROPE_SEGMENT, MropeRangeError ERR_MROPE_GRID | ERR_MROPE_SEGMENT
- */
-export function checkSegment(value: unknown, index: number): Segment {
-  const at = `segment ${index}`
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at}: expected an object with a kind, got ${show(value)}`, value)
-  }
-  const segment = { ...value } as { kind: SegmentKind } & Record<string, unknown>
-  const known =
-    typeof segment.kind === 'string' && Object.hasOwn(keysOf, segment.kind) ? keysOf[segment.kind] : undefined
-  if (!known) {
-    const kinds = Object.keys(keysOf).join(', ')
-    throw new MropeTypeError(
-      'ERR_MROPE_SEGMENT',
-      `${at}: kind is one of ${kinds}, got ${show(segment.kind)}`,
-      segment.kind,
-    )
-  }
-  const unknown = Object.keys(segment).find((key) => !known.includes(key))
-  if (unknown !== undefined) {
-    throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at}: ${segment.kind} has no property ${show(unknown)}`, unknown)
-  }
-  const checked = { ...segment } as Record<string, unknown>
-  if (known.includes('length')) checked.length = checkCount(segment.length, `${at}: length`)
-  if (known.includes('grid')) checked.grid = checkGrid(segment.grid, at)
-  if (segment.kind === 'audio-video') checked.audioLength = checkCount(segment.audioLength, `${at}: audioLength`)
-  if (segment.kind === 'canvas') {
-    checked.thumbnail = checkSides(segment.thumbnail, `${at}: thumbnail`)
-    if (segment.trailing !== undefined) checked.trailing = checkCount(segment.trailing, `${at}: trailing`)
-    if (segment.slices !== undefined) checked.slices = checkSlices(segment.slices, at)
-  }
-  checkSeconds(segment.secondsPerGrid, at)
-  if (segment.streams !== undefined) checked.streams = checkStreams(segment.streams, checked, at)
-  if (segment.rowEnds !== undefined && typeof segment.rowEnds !== 'boolean') {
-    throw new MropeTypeError(
-      'ERR_MROPE_SEGMENT',
-      `${at}: rowEnds is true or false, got ${show(segment.rowEnds)}`,
-      segment,
-    )
-  }
-  if (tokensOf(checked as unknown as Segment) > maxTokens) {
-    throw new MropeRangeError('ERR_MROPE_SEGMENT', `${at}: more than ${maxTokens} tokens (${show(value)})`, value)
-  }
-  return Object.freeze(checked) as unknown as Segment
-}
-
-/** Three positive integers `[t, h, w]`. */
-export function checkGrid(value: unknown, at: string): Grid {
-  const list = typeof value === 'object' && value !== null && 'length' in value ? (value as ArrayLike<unknown>) : []
-  const grid = list.length === 3 ? Array.from(list, (n) => (typeof n === 'bigint' ? Number(n) : (n as number))) : []
-  if (grid.length !== 3 || !grid.every((n) => Number.isSafeInteger(n) && n > 0 && n <= maxTokens)) {
-    throw new MropeRangeError(
-      'ERR_MROPE_GRID',
-      `${at}: a grid is [t, h, w] with three positive integers, got ${show(value)}`,
-      value,
-    )
-  }
-  return Object.freeze(grid) as unknown as Grid
-}
-
-function checkSides(value: unknown, at: string): readonly [number, number] {
-  const grid = checkGrid(Array.isArray(value) && value.length === 2 ? [1, ...value] : value, at)
-  return Object.freeze([grid[1], grid[2]] as const)
-}
-
-function checkSlices(value: unknown, at: string): CanvasSegment['slices'] {
-  const slices = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
-  const [, rows, columns] = checkGrid([1, slices.rows, slices.columns], `${at}: slices`)
-  return Object.freeze({ rows, columns, grid: checkSides(slices.grid, `${at}: slices.grid`) })
-}
-
-function checkCount(value: unknown, at: string): number {
-  if (typeof value !== 'number') {
-    throw new MropeTypeError('ERR_MROPE_SEGMENT', `${at} is a number of tokens, got ${show(value)}`, value)
-  }
-  if (!Number.isSafeInteger(value) || value < 0 || value > maxTokens) {
-    throw new MropeRangeError(
-      'ERR_MROPE_SEGMENT',
-      `${at} is an integer from 0 to ${maxTokens}, got ${show(value)}`,
-      value,
-    )
-  }
-  return value
-}
-
-/** One 0 or 1 for each token between the markers; the counts are those of the grid and of the sound. */
-function checkStreams(value: unknown, segment: Record<string, unknown>, at: string): Uint8Array {
-  const list = Array.isArray(value) || value instanceof Uint8Array ? Array.from(value as ArrayLike<unknown>) : undefined
-  if (!list?.every((stream) => stream === 0 || stream === 1)) {
-    const message = `${at}: streams is a list of 0 (video) and 1 (audio), got ${show(value)}`
-    throw new MropeTypeError('ERR_MROPE_SEGMENT', message, value)
-  }
-  const audio = list.filter((stream) => stream === 1).length
-  const video = cells(segment.grid as Grid)
-  if (audio !== segment.audioLength || list.length - audio !== video) {
-    const message = `${at}: streams has ${list.length - audio} video and ${audio} audio tokens, expected ${video} and ${segment.audioLength}`
-    throw new MropeRangeError('ERR_MROPE_SEGMENT', message, value)
-  }
-  return Uint8Array.from(list as number[])
-}
-
-function checkSeconds(value: unknown, at: string): void {
-  if (value === undefined) return
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw new MropeRangeError(
-      'ERR_MROPE_SEGMENT',
-      `${at}: secondsPerGrid is a finite number of seconds, not negative, got ${show(value)}`,
-      value,
-    )
-  }
+/** Rows and columns of tokens of all slices together. */
+export function slicedSides({ slices }: Pick<SlicesSegment, 'slices'>): readonly [h: number, w: number] {
+  return [slices.rows * slices.grid[0], slices.columns * slices.grid[1]]
 }

@@ -1,20 +1,12 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { checkOptions } from '../tensors/check.js'
+import { checkGrid, checkSegment } from './check-segment.js'
 import { splitBatch } from './processor/batch.js'
 import type { ProcessorOutput } from './processor/output.js'
 import { segmentsFromProcessor } from './processor/parse.js'
 import type { RowPlace } from './processor/row.js'
 import type { PromptOptions } from './processor/rules.js'
-import {
-  cells,
-  checkGrid,
-  checkSegment,
-  type Grid,
-  maxTokens,
-  type Segment,
-  type SegmentKind,
-  tokensOf,
-} from './segment.js'
+import { cells, type Grid, maxTokens, type Segment, type SegmentKind, tokensOf } from './segment.js'
 
 export interface SequenceOptions {
   /** Padding tokens in front of the prompt, as batches have them. They are not part of `length`. */

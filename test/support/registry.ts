@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { trainingStrides } from '../../lib/encodings/published-parts.js'
 import {
   allocations,
   type Compat,
@@ -30,19 +31,31 @@ function underCompat(make: () => Encoding): Encoding | undefined {
 }
 
 const schemes: Readonly<Record<string, Pick<Encoding, 'layout' | 'allocation'>>> = {
-  'MRoPE-I with spatial reset': {
-    layout: layouts.spatialReset(),
-    allocation: allocations.interleaved([24, 20, 20], 64),
-  },
-  'spatial reset, stride 2': { layout: layouts.spatialReset(2), allocation: allocations.chunked([16, 24, 24], 64) },
-  'spatial reset, stride 0.5': { layout: layouts.spatialReset(0.5), allocation: allocations.chunked([16, 24, 24], 64) },
-  MHRoPE: { layout: layouts.mrope(), allocation: allocations.perHead([2, 3, 3], 64, 8) },
   'rows and columns': { layout: layouts.rowsAndColumns(), allocation: allocations.repeated([0, 1], 64) },
   'plain index, three axes': { layout: layouts.plainIndex(3), allocation: allocations.chunked([24, 20, 20], 64) },
-  'M-RoPE, MM-RoPE pattern': {
-    layout: layouts.mrope(),
-    allocation: allocations.repeated([0, 0, 1, 2, 1, 2, 1, 2], 64),
+  'blocks apart from the text': { layout: layouts.middleFusion(), allocation: allocations.single(64) },
+  'slices on one grid': { layout: layouts.slices(), allocation: allocations.interleaved([24, 20, 20], 64) },
+  'slices, thumbnail as a block': {
+    layout: layouts.slices({ thumbnail: 'block' }),
+    allocation: allocations.chunked([16, 24, 24], 64),
   },
+}
+
+const drawn = { among: trainingStrides.hope, seed: 7 }
+
+/** Schemes of papers with other numbers than by default. */
+const variants: Readonly<Record<string, Encoding>> = {
+  'V2PE, an id a token': encodings.v2pe({ mode: 'default' }),
+  'V2PE, random strides': encodings.v2pe({ mode: 'random', seed: 33 }),
+  'V2PE, 16 ids a block': encodings.v2pe({ stride: 16, tokensPerTile: 'block' }),
+  'HoPE, random strides': encodings.hope({ temporalStride: drawn }),
+  'CircleRoPE, auto radius, mixed, positive': encodings.circleRope({ radius: 'auto-2', mix: 0.25, moveToPositive: 1 }),
+  'CircleRoPE, from the corner, 3 ids a frame': encodings.circleRope({ moveToOrigin: false, frameStride: 3 }),
+  'MRoPE-I without reset': encodings.mropeI({ spatialReset: false }),
+  'MRoPE-I 48:8:8, stride 2': encodings.mropeI({ sections: [48, 8, 8], temporalStride: 2 }),
+  'MRoPE-I, random strides': encodings.mropeI({ temporalStride: drawn }),
+  'MHRoPE [1,1,1] of 5, stride 0.5': encodings.mhRope({ sections: [1, 1, 1], kvHeads: 5, temporalStride: 0.5 }),
+  'MM-RoPE, one id a step': encodings.mmRope({ scale: [1, 1, 1] }),
 }
 
 /**
@@ -56,6 +69,7 @@ export const registry: readonly Entry[] = [
       return encoding ? [{ name: compat === 'coherent' ? name : `${name}, ${compat}`, encoding }] : []
     }),
   ),
+  ...Object.entries(variants).map(([name, encoding]) => ({ name, encoding })),
   ...families.filter(({ named }) => !named).map(({ name, modern }) => ({ name, encoding: encodingFromConfig(modern) })),
   ...Object.entries(schemes).map(([name, parts]) => ({
     name,
@@ -102,6 +116,18 @@ const blocks: readonly { readonly probe: Segment; readonly any: fc.Arbitrary<Seg
       audioLength,
       ...(s === undefined ? {} : { secondsPerGrid: s }),
     })),
+  },
+  { probe: { kind: 'queries', length: 2 }, any: fc.nat(33).map((length) => ({ kind: 'queries', length })) },
+  {
+    probe: { kind: 'slices', slices: { rows: 1, columns: 1, grid: [1, 1] } },
+    any: fc
+      .tuple(fc.tuple(side, side, side, side), fc.option(fc.tuple(side, side)), fc.boolean(), fc.nat(2))
+      .map(([[rows, columns, h, w], thumbnail, back, order]) => ({
+        kind: 'slices',
+        slices: { rows, columns, grid: [h, w] as const },
+        ...(thumbnail ? { thumbnail, thumbnailAt: back ? ('back' as const) : ('front' as const) } : {}),
+        ...(order > 0 ? { order: 'rows' as const, rowEnds: order > 1 } : {}),
+      })),
   },
   {
     probe: { kind: 'canvas', thumbnail: [1, 1] },

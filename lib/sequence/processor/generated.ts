@@ -1,5 +1,6 @@
 import { MropeRangeError, show } from '../../errors.js'
-import { cells, checkGrid, type Grid, type Segment } from '../segment.js'
+import { checkGrid } from '../check-segment.js'
+import { cells, type Grid, type Segment } from '../segment.js'
 import { readReals } from './arrays.js'
 import type { ParsedPrompt, PromptRow } from './row.js'
 

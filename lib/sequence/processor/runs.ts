@@ -1,5 +1,6 @@
 import { MropeRangeError } from '../../errors.js'
-import { cells, checkGrid, type Grid, type Segment } from '../segment.js'
+import { checkGrid } from '../check-segment.js'
+import { cells, type Grid, type Segment } from '../segment.js'
 import type { BlockGrid, GridQueue } from './grid-queue.js'
 import { type PromptRow, tokenKind } from './row.js'
 import type { PromptRules } from './rules.js'
