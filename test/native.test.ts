@@ -4,10 +4,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import {
+  appendPlaces,
   attendPlaces,
   biasKinds,
+  cachePlaces,
+  dropPlaces,
   nativeFlags,
   nativeTypes,
+  readPlaces,
   rotatePlaces,
   tablePlaces,
 } from '../lib/backends/native/addon.js'
@@ -32,6 +36,10 @@ describe('the addon and its description in TypeScript', () => {
     attendAt: attendPlaces,
     rotateAt: rotatePlaces,
     tableAt: tablePlaces,
+    cacheAt: cachePlaces,
+    appendAt: appendPlaces,
+    dropAt: dropPlaces,
+    readAt: readPlaces,
   })) {
     it(`${name}: the same places`, () => {
       const names = enumNames(
@@ -83,12 +91,12 @@ describe('loading the addon', () => {
     console.log(JSON.stringify({ ...cpu, auto: (await openBackend()).name }))`
 
   it('a path that does not load leaves the reference backend, and says why', async () => {
-    const env = { ...process.env, MROPE_NATIVE_PATH: '/nowhere/mrope.node', MROPE_BACKEND: '' }
+    const env = { ...process.env, MROPE_ADDON: '/nowhere/mrope.node', MROPE_BACKEND: '' }
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', status], env)
     assert.equal(stderr, '')
     const { available, why: reason, auto } = JSON.parse(stdout)
     assert.equal(available, false)
-    assert.match(reason, /^MROPE_NATIVE_PATH=\/nowhere\/mrope\.node does not load/)
+    assert.match(reason, /^MROPE_ADDON=\/nowhere\/mrope\.node does not load/)
     assert.equal(auto, 'reference')
   })
 

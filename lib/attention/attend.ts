@@ -1,7 +1,7 @@
 import { MropeRangeError } from '../errors.js'
 import { runSliced, runSync } from '../tensors/slices.js'
-import type { Tensor } from '../tensors/tensor.js'
-import { type AttendRequest, type AttentionPlan, planAttention } from './request.js'
+import { Tensor } from '../tensors/tensor.js'
+import { type AttendRequest, type AttentionPlan, planAttention, withTable } from './request.js'
 import { attentionSteps } from './tiles.js'
 
 /**
@@ -24,14 +24,14 @@ import { attentionSteps } from './tiles.js'
  * @throws what `planAttention` throws, as a rejection; `signal.reason` when aborted
  */
 export async function attend(request: AttendRequest): Promise<Tensor> {
-  const plan = planAttention(request)
+  const plan = withTable(planAttention(request))
   await runSliced(guarded(plan), plan.signal)
   return request.out ?? plan.out
 }
 
 /** As `attend`, in one go: for small work, because it blocks the event loop. */
 export function attendSync(request: AttendRequest): Tensor {
-  const plan = planAttention(request)
+  const plan = withTable(planAttention(request))
   runSync(attentionSteps(plan), plan.signal)
   return request.out ?? plan.out
 }
@@ -39,7 +39,7 @@ export function attendSync(request: AttendRequest): Tensor {
 /** The steps of a plan. Stops when a buffer was transferred away while the event loop turned. */
 function* guarded(plan: AttentionPlan): Generator<void> {
   const { q, k, v, out, bias } = plan
-  const tensors = Object.entries({ q, k, v, out, ...(typeof bias === 'object' && { bias }) })
+  const tensors = Object.entries({ q, k, v, out, ...(bias instanceof Tensor && { bias }) })
   const lengths = tensors.map(([, tensor]) => tensor.data.length)
   for (const _ of attentionSteps(plan)) {
     yield

@@ -1,12 +1,15 @@
+import { type AttentionBias, type BiasData, type BiasFunction, isAttentionBias } from '../biases/bias.js'
+import { resolveBias } from '../biases/data.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { RotaryAngles } from '../rotary/angles.js'
+import { checkNorm, type HeadNorm } from '../rotary/norm.js'
 import { checkRotaryDim, checkTable, checkTableHeads } from '../rotary/rotate.js'
 import type { RotaryTable } from '../rotary/table.js'
 import { asTensor, checkCount, checkOptions, checkSignal, isArrayLike, overlap } from '../tensors/check.js'
-import { Tensor } from '../tensors/tensor.js'
+import { Tensor, type TensorData } from '../tensors/tensor.js'
 import { isPositional, type Mask, type VisibleKeys, visibleKeys } from './mask.js'
 
-/** A number to add to the score of a query head, a query and a key; query and key are indices in the sequence. */
-export type BiasFunction = (head: number, query: number, key: number) => number
+export type { BiasFunction } from '../biases/bias.js'
 
 /**
  * One attention: `out = softmax(scale · rotate(q) · rotate(k)ᵀ + bias) · v`, heads grouped (query head h reads KV head
@@ -21,15 +24,21 @@ export interface AttendRequest {
   /** Values `(keys, kvHeads, valueDim)`; valueDim may differ from headDim. */
   readonly v: Tensor
   /** Rotates q and k on the way. Has one row of angles per key; the queries use rows `queryOffset …`. */
-  readonly table?: RotaryTable
+  readonly table?: RotaryTable | RotaryAngles
   /** Says that q and k are rotated already. Without `table` and `rotated` nothing is rotated (layers without rope). */
   readonly rotated?: boolean
+  /** RMS norm of every query, of every key. */
+  readonly qNorm?: HeadNorm
+  readonly kNorm?: HeadNorm
   /** Index in the sequence of the first query. By default the queries are the last tokens. */
   readonly queryOffset?: number
   /** Which keys a query sees; `'causal'` by default. */
   readonly mask?: Mask
-  /** Added to the scaled scores: a function, or a tensor `(heads or 1, queries, keys)`. −Infinity masks a key. */
-  readonly bias?: BiasFunction | Tensor
+  /**
+   * Added to the scaled scores: a relative position encoding, a function, or a tensor `(heads or 1, queries, keys)`.
+   * −Infinity masks a key.
+   */
+  readonly bias?: BiasFunction | Tensor | AttentionBias
   /** Factor of the scores, `1/√headDim` by default; or one factor per query, see `softmaxScale`. */
   readonly scale?: number | ArrayLike<number>
   /** Destination `(queries, heads, valueDim)` of any storage type; shares no byte with the inputs. */
@@ -59,15 +68,23 @@ export interface AttentionPlan {
   readonly headDim: number
   readonly valueDim: number
   readonly queryOffset: number
+  /** At most one of `table` and `angles` is there. */
   readonly table?: RotaryTable
+  readonly angles?: RotaryAngles
+  readonly qNorm?: HeadNorm
+  readonly kNorm?: HeadNorm
   readonly visible: VisibleKeys
+  /** At most one of `bias` and `biasData` is there. */
   readonly bias?: BiasFunction | Tensor
+  readonly biasData?: BiasData
   /** One factor for all queries, or one per query. */
   readonly scale: number | Float64Array
   readonly signal?: AbortSignal
 }
 
-const known = ['q', 'k', 'v', 'table', 'rotated', 'queryOffset', 'mask', 'bias', 'scale', 'out', 'signal']
+const known = [
+  ...['q', 'k', 'v', 'table', 'rotated', 'qNorm', 'kNorm', 'queryOffset', 'mask', 'bias', 'scale', 'out', 'signal'],
+]
 
 /**
  * Checks a request. Nothing is written before every check has passed.
@@ -91,13 +108,21 @@ export function planAttention(request: AttendRequest): AttentionPlan {
     throw headsError(`${heads} query heads do not divide into groups for ${kvHeads} KV heads`, heads)
   }
   checkRotation(request, keys, headDim, kvHeads)
+  checkNorm('attend', 'qNorm', request.qNorm, headDim)
+  checkNorm('attend', 'kNorm', request.kNorm, headDim)
   const queryOffset = placeQueries(request, queries, keys)
   const visible = visibleKeys(request.mask, queries, keys, queryOffset)
-  const bias = checkBias(request.bias, queries, keys, heads)
+  const given = checkBias(request.bias, queries, keys, heads)
   const scale = checkScale(request.scale, queries, headDim)
   checkSignal('attend', request.signal)
-  const out = destination(request, q, [queries, heads, valueDim])
-  const { table, signal } = request
+  const resolved = isAttentionBias(given)
+    ? resolveBias(given, { queries, keys, heads, kvHeads, headDim, queryOffset, visible, q, k, scale })
+    : given
+  const bias = resolved instanceof Tensor || typeof resolved === 'function' ? resolved : undefined
+  const biasData = bias === undefined ? (resolved as BiasData | undefined) : undefined
+  const biasValues = bias instanceof Tensor ? bias.data : biasData?.values
+  const out = destination(request, q, [queries, heads, valueDim], biasValues)
+  const { table, qNorm, kNorm, signal } = request
   return {
     q,
     k,
@@ -110,9 +135,12 @@ export function planAttention(request: AttendRequest): AttentionPlan {
     headDim,
     valueDim,
     queryOffset,
-    table,
+    ...(table instanceof RotaryAngles ? { angles: table } : { table }),
+    qNorm,
+    kNorm,
     visible,
     bias,
+    biasData,
     scale,
     signal,
   }
@@ -132,7 +160,7 @@ function checkRotation({ table, rotated }: AttendRequest, keys: number, headDim:
       'attend: table and rotated exclude each other: a table rotates q and k, rotated says that they are rotated'
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, rotated)
   }
-  checkTable('attend', table)
+  if (!(table instanceof RotaryAngles)) checkTable('attend', table)
   checkRotaryDim('attend', 'k', headDim, table.shape[2])
   checkTableHeads('attend', 'k', kvHeads, table.shape[0])
   if (table.shape[1] !== keys) {
@@ -156,8 +184,14 @@ function placeQueries({ queryOffset, mask, table }: AttendRequest, queries: numb
   return queryOffset
 }
 
-function checkBias(bias: unknown, queries: number, keys: number, heads: number): BiasFunction | Tensor | undefined {
+export function checkBias(
+  bias: unknown,
+  queries: number,
+  keys: number,
+  heads: number,
+): BiasFunction | Tensor | AttentionBias | undefined {
   if (bias === undefined || typeof bias === 'function') return bias as BiasFunction | undefined
+  if (isAttentionBias(bias)) return bias
   const tensor = asTensor('attend', 'bias', bias, 3)
   if (tensor.dims[0] !== 1 && tensor.dims[0] !== heads) {
     throw headsError(
@@ -174,7 +208,7 @@ function checkBias(bias: unknown, queries: number, keys: number, heads: number):
   return tensor
 }
 
-function checkScale(scale: unknown, queries: number, headDim: number): number | Float64Array {
+export function checkScale(scale: unknown, queries: number, headDim: number): number | Float64Array {
   if (scale === undefined) return 1 / Math.sqrt(headDim)
   const list = typeof scale === 'number' ? [scale] : scale
   if (!isArrayLike(list)) {
@@ -196,17 +230,17 @@ function checkScale(scale: unknown, queries: number, headDim: number): number | 
   return typeof scale === 'number' ? scale : Float64Array.from(list as ArrayLike<number>)
 }
 
-function destination(request: AttendRequest, q: Tensor, dims: readonly number[]): Tensor {
+function destination(request: AttendRequest, q: Tensor, dims: readonly number[], bias: TensorData | undefined): Tensor {
   if (request.out === undefined) return Tensor.zeros(q.type, dims)
   const out = asTensor('attend', 'out', request.out, 3)
   if (!out.dims.every((d, axis) => d === dims[axis])) {
     throw shapeError(`out must have dims ${show(dims)}, it has ${show(out.dims)}`, out)
   }
-  const { k, v, table, bias } = request
-  const inputs = { q, k, v, bias: typeof bias === 'object' ? bias : undefined }
-  for (const [name, input] of Object.entries(inputs)) {
-    if (input !== undefined && overlap(out.data, input.data)) throw sharedError(name, out)
+  const { k, v, table } = request
+  for (const [name, data] of Object.entries({ q: q.data, k: k.data, v: v.data, bias })) {
+    if (data !== undefined && overlap(out.data, data)) throw sharedError(name, out)
   }
+  if (table instanceof RotaryAngles) return out
   if (table !== undefined && (overlap(out.data, table.cos) || overlap(out.data, table.sin)))
     throw sharedError('the table', out)
   return out
@@ -222,4 +256,9 @@ function shapeError(text: string, tensor: Tensor): MropeRangeError {
 
 function headsError(text: string, value: number): MropeRangeError {
   return new MropeRangeError('ERR_MROPE_HEADS', `attend: ${text}`, value)
+}
+
+/** The plan with its angles as numbers, made by `table`. */
+export function withTable(plan: AttentionPlan, table?: RotaryTable): AttentionPlan {
+  return plan.angles === undefined ? plan : { ...plan, table: table ?? plan.angles.table(), angles: undefined }
 }

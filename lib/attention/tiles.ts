@@ -1,4 +1,7 @@
+import { biasLine } from '../biases/data.js'
+import { type HeadNorm, normLine } from '../rotary/norm.js'
 import { rotateLine } from '../rotary/rotate.js'
+import type { RotaryTable } from '../rotary/table.js'
 import { loadRow, storeRow } from '../tensors/rows.js'
 import { accumulate, tileColumns, tileRows } from './kernel.js'
 import { type AttentionPlan, askBias } from './request.js'
@@ -96,7 +99,7 @@ function keyRange({ visible }: AttentionPlan, { row, rows, group }: RowTile, sta
 }
 
 function packQueries(plan: AttentionPlan, scratch: Scratch, { kvHead, group, row, rows }: RowTile): void {
-  const { q, heads, headDim, table, queryOffset } = plan
+  const { q, heads, headDim, table, qNorm, queryOffset } = plan
   const { line, queries, sums, maximum, total } = scratch
   sums.fill(0)
   maximum.fill(-Infinity)
@@ -105,23 +108,37 @@ function packQueries(plan: AttentionPlan, scratch: Scratch, { kvHead, group, row
     const query = Math.floor((row + r) / group)
     const head = kvHead * group + ((row + r) % group)
     loadRow(q, (query * heads + head) * headDim, headDim, line)
-    if (table !== undefined) {
-      const tableHead = Math.floor((head * table.shape[0]) / heads)
-      rotateLine(line, table, tableHead, queryOffset + query, table.pairing, false)
-    }
+    prepareLine(line, headDim, table, tableHead(table, head, heads), queryOffset + query, qNorm)
     scatter(line, headDim, queries, Math.floor(r / tileRows) * tileRows * headDim + (r % tileRows), tileRows)
   }
 }
 
 function packKeys(plan: AttentionPlan, { line, keys }: Scratch, kvHead: number, key: number, count: number): void {
-  const { k, kvHeads, headDim, table } = plan
+  const { k, kvHeads, headDim, table, kNorm } = plan
   for (let j = 0; j < count; j++) {
     loadRow(k, ((key + j) * kvHeads + kvHead) * headDim, headDim, line)
-    if (table !== undefined) {
-      rotateLine(line, table, Math.floor((kvHead * table.shape[0]) / kvHeads), key + j, table.pairing, false)
-    }
+    prepareLine(line, headDim, table, tableHead(table, kvHead, kvHeads), key + j, kNorm)
     scatter(line, headDim, keys, Math.floor(j / tileColumns) * tileColumns * headDim + (j % tileColumns), tileColumns)
   }
+}
+
+/** The head of the table that belongs to one of `heads` heads. */
+function tableHead(table: RotaryTable | undefined, head: number, heads: number): number {
+  return table === undefined ? 0 : Math.floor((head * table.shape[0]) / heads)
+}
+
+/** Norms and rotates a query or key. */
+function prepareLine(
+  line: Float64Array,
+  headDim: number,
+  table: RotaryTable | undefined,
+  tableHead: number,
+  token: number,
+  norm: HeadNorm | undefined,
+): void {
+  if (norm && !norm.after) normLine(line, headDim, norm)
+  if (table) rotateLine(line, table, tableHead, token, table.pairing, false)
+  if (norm?.after) normLine(line, headDim, norm)
 }
 
 /** Returns whether all values of the tile are finite. */
@@ -218,11 +235,12 @@ function weigh(
 
   const scale = typeof plan.scale === 'number' ? plan.scale : plan.scale[query]
   const head = kvHead * group + ((row + r) % group)
-  if (plan.bias !== undefined) loadBias(plan, scratch, head, query, key + first, end - first)
+  const biased = plan.bias !== undefined || plan.biasData !== undefined
+  if (biased) loadBias(plan, scratch, head, query, key + first, end - first)
   let largest = maximum[r]
   for (let j = first; j < end; j++) {
     let score = scores[j * tileRows + i] * scale
-    if (plan.bias !== undefined) {
+    if (biased) {
       const bias = scratch.line[j - first]
       score = bias === -Infinity ? -Infinity : score + bias
     }
@@ -254,8 +272,10 @@ function loadBias(
   key: number,
   count: number,
 ): void {
-  const { bias, queries, keys, queryOffset } = plan
-  if (typeof bias === 'function') {
+  const { bias, biasData, queries, keys, queryOffset } = plan
+  if (biasData !== undefined) {
+    biasLine(biasData, head, queryOffset + query, key, count, line)
+  } else if (typeof bias === 'function') {
     for (let j = 0; j < count; j++) line[j] = askBias(bias, head, queryOffset + query, key + j)
   } else if (bias !== undefined) {
     const plane = bias.dims[0] === 1 ? 0 : head

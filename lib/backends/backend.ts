@@ -1,7 +1,9 @@
 import type { AttendRequest } from '../attention/request.js'
+import type { RotaryAngles } from '../rotary/angles.js'
 import type { RotateOptions } from '../rotary/rotate.js'
 import type { RotaryTable } from '../rotary/table.js'
 import type { Tensor } from '../tensors/tensor.js'
+import type { BackendCache, CacheOptions } from './cache.js'
 import type { BackendName } from './names.js'
 import type { BackendResult } from './result.js'
 
@@ -22,11 +24,13 @@ export interface Backend {
   /** What it runs on. */
   readonly device: string
   /** Rotates `(tokens, heads, headDim)`; see `rotate`. */
-  rotate(x: Tensor, table: RotaryTable, options?: BackendRotateOptions): Promise<BackendResult>
-  rotateSync(x: Tensor, table: RotaryTable, options?: BackendRotateOptions): BackendResult
+  rotate(x: Tensor, table: RotaryTable | RotaryAngles, options?: BackendRotateOptions): Promise<BackendResult>
+  rotateSync(x: Tensor, table: RotaryTable | RotaryAngles, options?: BackendRotateOptions): BackendResult
   /** Rotated attention; see `AttendRequest`. */
   attend(request: AttendRequest): Promise<BackendResult>
   attendSync(request: AttendRequest): BackendResult
+  /** An empty KV cache. @throws MropeRangeError ERR_MROPE_ARGUMENT, ERR_MROPE_MEMORY, as rejections */
+  openCache(options: CacheOptions): Promise<BackendCache>
   /** Gives back what the backend holds. Work that is under way is finished. May be called twice. */
   dispose(): Promise<void>
 }

@@ -1,5 +1,6 @@
-import type { BiasFunction } from '../attention/request.js'
+import type { AttentionBias, BiasFunction } from '../biases/bias.js'
 import type { RotaryAngles } from '../rotary/angles.js'
+import type { HeadNorm } from '../rotary/norm.js'
 import type { RotaryTable } from '../rotary/table.js'
 import type { Tensor, TensorType } from '../tensors/tensor.js'
 import type { BackendResult } from './result.js'
@@ -26,10 +27,14 @@ export interface CacheStep {
   readonly v: Tensor
   /** Angles of these tokens, one row each. Nothing is rotated without them (layers without rope). */
   readonly table?: RotaryTable | RotaryAngles
+  /** RMS norm of every query, of every key before it is stored. */
+  readonly qNorm?: HeadNorm
+  readonly kNorm?: HeadNorm
   /** A token sees the last `window` tokens, itself included; all before it by default. */
   readonly window?: number
   readonly scale?: number | ArrayLike<number>
-  readonly bias?: BiasFunction | Tensor
+  /** A relative encoding that reads q or k needs `Backend.attend`. */
+  readonly bias?: BiasFunction | Tensor | AttentionBias
   /** Destination `(tokens, heads, valueDim)`. */
   readonly out?: Tensor
   readonly signal?: AbortSignal

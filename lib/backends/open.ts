@@ -1,6 +1,7 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import type { Backend } from './backend.js'
 import { CpuBackend } from './cpu/cpu.js'
+import { findMetal } from './metal/find.js'
 import { type BackendName, backendNames } from './names.js'
 import { loadNative } from './native/load.js'
 import { ReferenceBackend } from './reference/reference.js'
@@ -13,13 +14,13 @@ export interface BackendStatus {
 }
 
 /** A backend that can be opened, or why it cannot. */
-type Opener = { readonly why: string; readonly open?: (why: string) => Backend }
+type Opener = { readonly why: string; readonly open?: (why: string) => Backend | Promise<Backend> }
 
 const later: () => Opener = () => ({ why: 'not part of this release' })
 
 /** Whether a backend can be opened is found out when it is asked for, not at import. */
 const finders: { readonly [Name in BackendName]: () => Opener } = {
-  metal: later,
+  metal: findMetal,
   mpsgraph: later,
   coreml: later,
   cpu: findCpu,
@@ -65,7 +66,7 @@ export async function openBackend(name: BackendName | 'auto' = 'auto'): Promise<
   return open(`asked for by ${origin}`)
 }
 
-function openBest(origin: string): Backend {
+async function openBest(origin: string): Promise<Backend> {
   const passed: string[] = []
   for (const name of backendNames) {
     const { why, open } = finders[name]()

@@ -13,6 +13,9 @@ export interface RotaryAnglesInit {
   readonly precision?: AnglePrecision
 }
 
+/** All layers of a step use the same angles. */
+const made = new WeakMap<RotaryAngles, RotaryTable>()
+
 /**
  * The angles of a prompt as ids and frequencies, not yet as numbers: a backend turns them where it computes, once per
  * token and pair. Taken wherever a `RotaryTable` is, with the same results.
@@ -40,9 +43,13 @@ export class RotaryAngles {
     Object.freeze(this)
   }
 
-  /** The numbers. @throws MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_POSITION */
+  /** The numbers, made once. @throws MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_POSITION */
   table(): RotaryTable {
-    return buildTable(this.positions, this)
+    const known = made.get(this)
+    if (known !== undefined) return known
+    const table = buildTable(this.positions, this)
+    made.set(this, table)
+    return table
   }
 }
 

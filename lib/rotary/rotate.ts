@@ -3,6 +3,8 @@ import { asTensor, checkCount, checkOptions, overlap, sameMemory } from '../tens
 import { loadRow, storeRow } from '../tensors/rows.js'
 import { runSync } from '../tensors/slices.js'
 import { Tensor } from '../tensors/tensor.js'
+import { asTable, RotaryAngles } from './angles.js'
+import { checkNorm, type HeadNorm, normLine } from './norm.js'
 import type { Pairing, RotaryTable } from './table.js'
 
 export interface RotateOptions {
@@ -10,6 +12,8 @@ export interface RotateOptions {
   readonly pairing?: Pairing
   /** Turns back: the transpose of the rotation. With attention factor a, there and back scales the pairs by a². */
   readonly inverse?: boolean
+  /** RMS norm of every vector, before or behind the rotation. Excludes `inverse`. */
+  readonly norm?: HeadNorm
   /** Destination, dims of `x`, any storage type. It is `x` itself (in place) or shares no byte with `x` and the table. */
   readonly out?: Tensor
 }
@@ -21,32 +25,37 @@ export interface RotateOptions {
  * head h reads entry `floor(h · tableHeads / heads)`. Sums are float64 and are rounded once, at the store.
  *
  * @param x `(tokens, heads, headDim)`
- * @param table cos and sin `(1 or a divisor of heads, tokens, pairs)`, attention factor included
+ * @param table cos and sin `(1 or a divisor of heads, tokens, pairs)`, attention factor included, or the angles of them
  * @returns `options.out`, or a new tensor of the type of `x`
  * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_HEADS, ERR_MROPE_ARGUMENT.
  *   Nothing is written when it throws.
  * @see RoFormer, arXiv 2104.09864, section 3.4.2; transformers `apply_rotary_pos_emb` (half-split), GLM-4 (adjacent)
  */
-export function rotate(x: Tensor, table: RotaryTable, options: RotateOptions = {}): Tensor {
-  const plan = planRotation(x, table, options)
+export function rotate(x: Tensor, table: RotaryTable | RotaryAngles, options: RotateOptions = {}): Tensor {
+  const plan = planRotation(x, asTable(table), options)
   runSync(rotationSteps(plan))
   return options.out ?? plan.out
 }
 
 /** A checked rotation. */
-export interface RotationPlan {
+export interface RotationPlan<Angles extends RotaryTable | RotaryAngles = RotaryTable> {
   readonly x: Tensor
-  readonly table: RotaryTable
+  readonly table: Angles
   readonly pairing: Pairing
   readonly inverse: boolean
+  readonly norm?: HeadNorm
   readonly out: Tensor
 }
 
 /** Checks the arguments of `rotate` and makes the destination where there is none. */
-export function planRotation(x: Tensor, table: RotaryTable, options: RotateOptions = {}): RotationPlan {
-  checkOptions('rotate', options, ['pairing', 'inverse', 'out'])
+export function planRotation<Angles extends RotaryTable | RotaryAngles>(
+  x: Tensor,
+  table: Angles,
+  options: RotateOptions = {},
+): RotationPlan<Angles> {
+  checkOptions('rotate', options, ['pairing', 'inverse', 'norm', 'out'])
   const source = asTensor('rotate', 'x', x, 3)
-  checkTable('rotate', table)
+  if (!(table instanceof RotaryAngles)) checkTable('rotate', table)
   const [tokens, heads, headDim] = source.dims
   const [tableHeads, tableTokens, pairs] = table.shape
   if (tableTokens !== tokens) {
@@ -61,6 +70,11 @@ export function planRotation(x: Tensor, table: RotaryTable, options: RotateOptio
     const text = `rotate: inverse must be true or false, got ${show(options.inverse)}`
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, options.inverse)
   }
+  checkNorm('rotate', 'norm', options.norm, headDim)
+  if (options.norm !== undefined && options.inverse) {
+    const text = 'rotate: a norm cannot be undone: norm and inverse exclude each other'
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, options.norm)
+  }
   const out =
     options.out === undefined ? Tensor.zeros(source.type, source.dims) : asTensor('rotate', 'out', options.out, 3)
   if (!out.dims.every((d, axis) => d === source.dims[axis])) {
@@ -68,21 +82,22 @@ export function planRotation(x: Tensor, table: RotaryTable, options: RotateOptio
     throw new MropeRangeError('ERR_MROPE_SHAPE', text, out.dims)
   }
   const partial = overlap(out.data, source.data) && !sameMemory(out.data, source.data)
-  if (partial || overlap(out.data, table.cos) || overlap(out.data, table.sin)) {
+  const onTable = !(table instanceof RotaryAngles) && (overlap(out.data, table.cos) || overlap(out.data, table.sin))
+  if (partial || onTable) {
     const other = partial ? 'x in part; it must be x itself or other memory' : 'the table'
     throw new MropeRangeError('ERR_MROPE_ARGUMENT', `rotate: out shares memory with ${other}`, out.data.byteOffset)
   }
-  return { x: source, table, pairing, inverse: options.inverse ?? false, out }
+  return { x: source, table, pairing, inverse: options.inverse ?? false, norm: options.norm, out }
 }
 
 /** The work of a checked rotation, a few thousand vectors at a step. */
 export function* rotationSteps(plan: RotationPlan): Generator<void> {
-  const { x, table, pairing, inverse, out } = plan
+  const { x, table, pairing, inverse, norm, out } = plan
   const [tokens, heads, headDim] = x.dims
   const [tableHeads, , pairs] = table.shape
   const rotaryDim = 2 * pairs
   // Copied channels keep their bits where the types agree; otherwise they are converted with the rest of the row.
-  const sameType = x.type === out.type
+  const sameType = x.type === out.type && norm === undefined
   if (sameType && out.data !== x.data) out.data.set(x.data)
   const width = sameType ? rotaryDim : headDim
   const line = new Float64Array(headDim)
@@ -91,7 +106,9 @@ export function* rotationSteps(plan: RotationPlan): Generator<void> {
     for (let head = 0; head < heads; head++) {
       const at = (token * heads + head) * headDim
       loadRow(x, at, width, line)
+      if (norm && !norm.after) normLine(line, headDim, norm)
       rotateLine(line, table, Math.floor((head * tableHeads) / heads), token, pairing, inverse)
+      if (norm?.after) normLine(line, headDim, norm)
       storeRow(out, at, width, line)
     }
     if (token % tokensPerStep === tokensPerStep - 1) yield

@@ -1,15 +1,13 @@
-import type { BiasFunction } from '../attention/request.js'
 import type { Backend } from '../backends/backend.js'
+import type { BackendCache, CacheStep } from '../backends/cache.js'
 import type { BackendResult } from '../backends/result.js'
 import type { Encoding } from '../encodings/encoding.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { Positions } from '../layouts/positions.js'
-import { buildTable } from '../rotary/build-table.js'
-import type { RotaryTable } from '../rotary/table.js'
+import { RotaryAngles } from '../rotary/angles.js'
 import { Sequence } from '../sequence/sequence.js'
 import { checkOptions } from '../tensors/check.js'
 import type { Tensor, TensorType } from '../tensors/tensor.js'
-import { KVCache, store } from './cache.js'
 import { dropTokens } from './drop.js'
 
 export interface SessionOptions {
@@ -29,14 +27,9 @@ export interface SessionOptions {
   readonly maxPositions?: number
 }
 
-export interface SessionAttendOptions {
-  /** Factor of the scores, 1/√headDim by default. */
-  readonly scale?: number | ArrayLike<number>
-  /** Sliding window of this layer: a token sees the last `window` tokens, itself included. */
-  readonly window?: number
-  readonly bias?: BiasFunction | Tensor
-  readonly out?: Tensor
-  readonly signal?: AbortSignal
+export interface SessionAttendOptions extends Omit<CacheStep, 'q' | 'k' | 'v' | 'table'> {
+  /** False for layers without rope. Default true. */
+  readonly rotate?: boolean
 }
 
 /**
@@ -54,47 +47,20 @@ export class Session {
   readonly layers: number
   /** The encoding, at a fixed length. */
   readonly encoding: Encoding
-  readonly #cache: KVCache
+  readonly #cache: BackendCache
   #sequence = Sequence.of([])
   #positions: Positions
-  #table: { start: number; count: number; table: RotaryTable } | undefined
+  #angles: { start: number; count: number; angles: RotaryAngles } | undefined
   readonly #busy = new Set<number>()
 
   /** Use `openSession`. */
-  constructor(encoding: Encoding, options: SessionOptions) {
-    const { backend, layers, heads, kvHeads, capacity, dtype = 'float32' } = options
-    const { headDim = encoding.headDim, valueDim = headDim, maxPositions = capacity } = options
-    const counts = { layers, heads, kvHeads, headDim, valueDim, capacity, maxPositions }
-    for (const [name, value] of Object.entries(counts)) {
-      if (!Number.isSafeInteger(value) || value < 1) {
-        throw new MropeRangeError(
-          'ERR_MROPE_ARGUMENT',
-          `openSession: ${name} is a positive integer, got ${show(value)}`,
-          value,
-        )
-      }
-    }
-    if (heads % kvHeads !== 0) {
-      const message = `openSession: ${heads} heads do not divide by ${kvHeads} KV heads`
-      throw new MropeRangeError('ERR_MROPE_HEADS', message, heads)
-    }
-    if (headDim !== encoding.headDim) {
-      const message = `openSession: headDim is ${headDim}, the encoding's is ${encoding.headDim}`
-      throw new MropeRangeError('ERR_MROPE_SHAPE', message, headDim)
-    }
-    if (encoding.allocation.heads !== 1 && encoding.allocation.heads !== kvHeads) {
-      const message = `openSession: the encoding is made for ${encoding.allocation.heads} KV heads, got ${kvHeads}`
-      throw new MropeRangeError('ERR_MROPE_HEADS', message, kvHeads)
-    }
-    if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') {
-      throw new MropeTypeError('ERR_MROPE_DTYPE', `openSession: dtype ${show(dtype)} is not a storage type`, dtype)
-    }
+  constructor(encoding: Encoding, backend: Backend, cache: BackendCache, heads: number) {
     this.backend = backend
     this.heads = heads
-    this.layers = layers
-    this.encoding = encoding.atLength(maxPositions)
-    this.#cache = new KVCache({ layers, kvHeads, headDim, valueDim, capacity, dtype })
-    this.#positions = this.encoding.positions(this.#sequence)
+    this.layers = cache.options.layers
+    this.encoding = encoding
+    this.#cache = cache
+    this.#positions = encoding.positions(this.#sequence)
   }
 
   /** What was appended, and what was generated before the last `append`. */
@@ -163,7 +129,7 @@ export class Session {
     this.#assertPrefix(positions, length)
     this.#sequence = whole
     this.#positions = positions
-    this.#table = undefined
+    this.#angles = undefined
   }
 
   /**
@@ -184,6 +150,11 @@ export class Session {
     options: SessionAttendOptions = {},
   ): Promise<BackendResult> {
     checkOptions('session.attend', options, attendOptionNames)
+    const { rotate = true, ...step } = options
+    if (typeof rotate !== 'boolean') {
+      const message = `session.attend: rotate is true or false, got ${show(rotate)}`
+      throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, rotate)
+    }
     const start = this.#cache.length(layer)
     const count = this.#checkTensors(q, k, v)
     const { capacity } = this.#cache.options
@@ -196,27 +167,8 @@ export class Session {
     }
     this.#busy.add(layer)
     try {
-      const { signal, scale, bias, out, window } = options
-      const table = this.#tableOf(start, count)
-      const slots = this.#cache.view(layer, start, start + count)
-      store(v, slots.v)
-      await this.backend.rotate(k, table, { out: slots.k, signal })
-      const rotated = await this.backend.rotate(q, table, { signal })
-      const all = this.#cache.view(layer, 0, start + count)
-      const result = await this.backend.attend({
-        q: rotated.out,
-        k: all.k,
-        v: all.v,
-        rotated: true,
-        queryOffset: start,
-        mask: window === undefined ? 'causal' : { causal: true, window },
-        scale,
-        bias,
-        out,
-        signal,
-      })
-      this.#cache.commit(layer, count)
-      return result
+      const table = rotate ? this.#anglesOf(start, count) : undefined
+      return await this.#cache.attend(layer, { ...step, q, k, v, table })
     } finally {
       this.#busy.delete(layer)
     }
@@ -238,27 +190,27 @@ export class Session {
     const positions = this.encoding.positions(after)
     this.#assertPrefix(old, length)
     const moved = length - start - count
-    if (moved > 0)
-      await this.#turnKeys(old.slice(start + count, length), positions.slice(start, start + moved), start + count)
-    this.#cache.drop(start, count)
+    const turn =
+      moved > 0 ? this.#turn(old.slice(start + count, length), positions.slice(start, start + moved)) : undefined
+    await this.#cache.drop(start, count, turn)
     this.#sequence = after
     this.#positions = positions
-    this.#table = undefined
+    this.#angles = undefined
   }
 
-  /** Turns cached keys from old to new ids. Works on a copy of each layer, so that a failure changes nothing of it. */
-  async #turnKeys(from: Positions, to: Positions, slot: number): Promise<void> {
+  /** Gives the memory of the cache back. May be called twice. @throws MropeRangeError ERR_MROPE_STATE under way */
+  async dispose(): Promise<void> {
+    this.#assertIdle('dispose')
+    await this.#cache.dispose()
+  }
+
+  /** What turns keys from old to new ids; nothing where they stay. */
+  #turn(from: Positions, to: Positions): RotaryAngles | undefined {
     const difference = from.ids.map((id, i) => to.ids[i] - id)
-    if (difference.every((d) => d === 0)) return
-    const { invFreq, allocation, pairing } = this.encoding
+    if (difference.every((d) => d === 0)) return undefined
     const positions = new Positions({ axes: from.axes, ids: difference, next: 0, delta: 0 })
-    const table = buildTable(positions, { invFreq, allocation, pairing, attentionFactor: 1 })
-    const turned: Tensor[] = []
-    for (let layer = 0; layer < this.layers; layer++) {
-      const { k } = this.#cache.view(layer, slot, slot + from.length)
-      turned.push((await this.backend.rotate(k, table)).out)
-    }
-    for (const [layer, k] of turned.entries()) store(k, this.#cache.view(layer, slot, slot + from.length).k)
+    const { invFreq, allocation, pairing } = this.encoding
+    return new RotaryAngles({ positions, invFreq, allocation, pairing, attentionFactor: 1 })
   }
 
   #range(start: number, end: number): Positions {
@@ -277,12 +229,12 @@ export class Session {
     return new Positions({ axes: prompt.axes, ids, next: decoded.next, delta: this.delta })
   }
 
-  /** All layers of a step use the same angles, so the last table is kept. */
-  #tableOf(start: number, count: number): RotaryTable {
-    if (this.#table?.start !== start || this.#table.count !== count) {
-      this.#table = { start, count, table: this.encoding.table(this.#range(start, start + count)) }
+  /** All layers of a step use the same angles, so the last ones are kept. */
+  #anglesOf(start: number, count: number): RotaryAngles {
+    if (this.#angles?.start !== start || this.#angles.count !== count) {
+      this.#angles = { start, count, angles: this.encoding.angles(this.#range(start, start + count)) }
     }
-    return this.#table.table
+    return this.#angles.angles
   }
 
   #withGenerated(count: number): Sequence {
@@ -349,21 +301,47 @@ export class Session {
 const optionNames = [
   ...['backend', 'layers', 'heads', 'kvHeads', 'headDim', 'valueDim', 'capacity', 'dtype', 'maxPositions'],
 ]
-const attendOptionNames = ['scale', 'window', 'bias', 'out', 'signal']
+const attendOptionNames = ['rotate', 'qNorm', 'kNorm', 'scale', 'window', 'bias', 'out', 'signal']
 
 /**
  * Opens a conversation on a backend.
- * @throws MropeRangeError ERR_MROPE_ARGUMENT | ERR_MROPE_HEADS | ERR_MROPE_SHAPE, as rejections
+ * @throws MropeRangeError ERR_MROPE_ARGUMENT | ERR_MROPE_HEADS | ERR_MROPE_SHAPE | ERR_MROPE_MEMORY, as rejections
  */
 export async function openSession(encoding: Encoding, options: SessionOptions): Promise<Session> {
   checkOptions('openSession', options, optionNames)
   if (typeof encoding?.atLength !== 'function') {
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', `openSession: expected an Encoding, got ${show(encoding)}`, encoding)
   }
-  const { backend } = options
-  if (typeof backend?.attend !== 'function' || typeof backend.rotate !== 'function') {
+  const { backend, layers, heads, kvHeads, capacity, dtype = 'float32' } = options
+  if (typeof backend?.attend !== 'function' || typeof backend.openCache !== 'function') {
     const message = `openSession: backend is what openBackend gives, got ${show(backend)}`
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, backend)
   }
-  return new Session(encoding, options)
+  const { headDim = encoding.headDim, valueDim = headDim, maxPositions = capacity } = options
+  checkShape(encoding, { layers, heads, kvHeads, headDim, valueDim, capacity, maxPositions })
+  const cache = await backend.openCache({ layers, kvHeads, headDim, valueDim, capacity, dtype })
+  return new Session(encoding.atLength(maxPositions), backend, cache, heads)
+}
+
+type Counts = Required<Omit<SessionOptions, 'backend' | 'dtype'>>
+
+function checkShape(encoding: Encoding, counts: Counts): void {
+  const { heads, kvHeads, headDim } = counts
+  for (const [name, value] of Object.entries(counts)) {
+    if (Number.isSafeInteger(value) && value >= 1) continue
+    const message = `openSession: ${name} is a positive integer, got ${show(value)}`
+    throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, value)
+  }
+  if (heads % kvHeads !== 0) {
+    const message = `openSession: ${heads} heads do not divide by ${kvHeads} KV heads`
+    throw new MropeRangeError('ERR_MROPE_HEADS', message, heads)
+  }
+  if (headDim !== encoding.headDim) {
+    const message = `openSession: headDim is ${headDim}, the encoding's is ${encoding.headDim}`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', message, headDim)
+  }
+  if (encoding.allocation.heads !== 1 && encoding.allocation.heads !== kvHeads) {
+    const message = `openSession: the encoding is made for ${encoding.allocation.heads} KV heads, got ${kvHeads}`
+    throw new MropeRangeError('ERR_MROPE_HEADS', message, kvHeads)
+  }
 }

@@ -38,13 +38,14 @@ Table readTable(Call &call, std::size_t cos, int64_t heads, int64_t tokens, int6
   if (call.ok() && !counts) {
     call.fail(Status::range(code::shape, call.text("the table", "must have the shape [heads, tokens, pairs]")));
   }
-  if (!call.ok()) return table;
+  if (!call.ok() || (call.device && call.device->hasAngles)) return table;
   table.cos = call.array<float>(cos, "cos", napi_float32_array, heads * tokens * pairs);
   table.sin = call.array<float>(cos + 1, "sin", napi_float32_array, heads * tokens * pairs);
   return table;
 }
 
-void readAttend(Call &call, std::size_t first, bool cached, const Tensor &k, const Tensor &v, AttendJobData &data) {
+void readAttend(Call &call, std::size_t first, bool cached, const Tensor &k, const Tensor &v, AttendJobData &data,
+                std::size_t skipped) {
   namespace place = attendAt;
   const double *params = call.params(first, place::count);
   if (!call.ok()) return;
@@ -56,6 +57,7 @@ void readAttend(Call &call, std::size_t first, bool cached, const Tensor &k, con
   if (cached) {
     a.k = k;
     a.v = v;
+    at += skipped;
   } else {
     const int64_t keys = call.whole(params, place::keys), kvHeads = call.whole(params, place::kvHeads);
     a.k = call.tensor(at++, "k", call.dtype(params, place::kType), keys, kvHeads, headDim);

@@ -1,5 +1,8 @@
 #include "../core/cache.h"
 
+#include <cstring>
+#include <utility>
+
 #include "../core/check.h"
 #include "attend.h"
 #include "operations.h"
@@ -80,6 +83,37 @@ class RerotateWork : public CacheWork {
   cpu::Outcome run(const cpu::Run &run) override { return cpu::rotate(keys, run); }
 };
 
+/** Rotates and appends the next tokens and attends from them, or leaves the cache as it was. */
+class StepWork : public AppendWork {
+ public:
+  using AppendWork::AppendWork;
+  AttendJobData data;
+  cpu::Outcome run(const cpu::Run &run) override {
+    const cpu::Outcome outcome = AppendWork::run(run);
+    return outcome == cpu::Outcome::Done ? cpu::attend(data.a, run) : outcome;
+  }
+};
+
+/** Closes the gap of dropped tokens and turns the keys that moved. */
+class DropWork : public CacheWork {
+ public:
+  explicit DropWork(SharedCache cache) : CacheWork(std::move(cache), true) {}
+  int64_t from = 0, count = 0;
+  Rotate keys;
+
+  cpu::Outcome run(const cpu::Run &run) override {
+    const int64_t moved = keys.x.tokens;
+    const Tensor k = cache->keys(from + count, moved), v = cache->values(from + count, moved);
+    std::memmove(keys.x.data, k.data, std::size_t(k.elements() * bytesOf(k.type)));
+    std::memmove(cache->values(from, moved).data, v.data, std::size_t(v.elements() * bytesOf(v.type)));
+    // From here on there is no way back, so it is not stopped.
+    return keys.table.pairs == 0 ? cpu::Outcome::Done : cpu::rotate(keys, {run.pool, run.busy, nullptr});
+  }
+
+ protected:
+  void finish() override { cache->setLength(cache->length() - count); }
+};
+
 class CachedAttend : public CacheWork {
  public:
   explicit CachedAttend(SharedCache cache) : CacheWork(std::move(cache), false) {}
@@ -101,24 +135,34 @@ bool idle(Call &call, const SharedCache &cache) {
   return true;
 }
 
+bool fits(Call &call, const KvCache &cache, int64_t tokens) {
+  if (call.ok() && (tokens < 0 || tokens > cache.capacity() - cache.length())) {
+    call.fail(Status::range(code::capacity, "cache: it holds " + std::to_string(cache.length()) + " of " +
+                                                std::to_string(cache.capacity()) + " tokens, " +
+                                                std::to_string(tokens) + " more do not fit"));
+  }
+  return call.ok();
+}
+
+/** The incoming k and v, arguments `at` and `at` + 1, and their places in the cache. */
+void readTokens(Call &call, AppendWork &work, std::size_t at, int64_t tokens, DType kType, DType vType) {
+  KvCache &cache = *work.cache;
+  work.keys.out = cache.keys(cache.length(), tokens);
+  work.values.out = cache.values(cache.length(), tokens);
+  work.keys.x = call.tensor(at, "k", kType, tokens, work.keys.out.heads, work.keys.out.dim);
+  work.values.x = call.tensor(at + 1, "v", vType, tokens, work.values.out.heads, work.values.out.dim);
+  work.values.table = work.keys.table = noTurn(tokens);
+}
+
 void readAppend(Call &call, AppendWork &work) {
   namespace place = appendAt;
   const double *params = call.params(1, place::count);
   if (!call.ok() || !idle(call, work.cache)) return;
   KvCache &cache = *work.cache;
   const int64_t tokens = call.whole(params, place::tokens), flags = call.whole(params, place::flags);
-  if (call.ok() && (tokens < 0 || tokens > cache.capacity() - cache.length())) {
-    call.fail(Status::range(code::capacity, "cache: it holds " + std::to_string(cache.length()) + " of " +
-                                                std::to_string(cache.capacity()) + " tokens, " +
-                                                std::to_string(tokens) + " more do not fit"));
-  }
-  if (!call.ok()) return;
-  const Tensor k = cache.keys(cache.length(), tokens), v = cache.values(cache.length(), tokens);
-  work.keys.x = call.tensor(2, "k", call.dtype(params, place::kType), tokens, k.heads, k.dim);
-  work.values.x = call.tensor(3, "v", call.dtype(params, place::vType), tokens, v.heads, v.dim);
-  work.keys.out = k;
-  work.values.out = v;
-  work.values.table = work.keys.table = noTurn(tokens);
+  if (!fits(call, cache, tokens)) return;
+  readTokens(call, work, 2, tokens, call.dtype(params, place::kType), call.dtype(params, place::vType));
+  const Tensor &k = work.keys.out;
   if (!call.missing(4)) {
     work.keys.table = readTable(call, 4, call.whole(params, place::tableHeads), tokens,
                                 call.whole(params, place::pairs), flags & flag::adjacent);
@@ -127,6 +171,49 @@ void readAppend(Call &call, AppendWork &work) {
                     (flags & flag::kNormAfter) != 0};
   if (call.ok()) call.fail(check(work.keys));
   if (call.ok()) call.fail(check(work.values));
+}
+
+void readStep(Call &call, StepWork &work) {
+  namespace place = attendAt;
+  const double *params = call.params(1, place::count);
+  if (!call.ok() || !idle(call, work.cache)) return;
+  KvCache &cache = *work.cache;
+  const int64_t tokens = call.whole(params, place::queries);
+  if (!fits(call, cache, tokens)) return;
+  readTokens(call, work, 3, tokens, call.dtype(params, place::kType), call.dtype(params, place::vType));
+  const int64_t all = cache.length() + tokens;
+  readAttend(call, 1, true, cache.keys(0, all), cache.values(0, all), work.data, 2);
+  if (!call.ok()) return;
+  // Keys are normed and rotated on the way into the cache, by the rows of the queries.
+  Attend &a = work.data.a;
+  work.keys.norm = std::exchange(a.kNorm, {});
+  if (a.rotateQ) work.keys.table = a.table;
+  call.fail(check(work.keys));
+  if (call.ok()) call.fail(check(work.values));
+}
+
+void readDrop(Call &call, DropWork &work) {
+  namespace place = dropAt;
+  const double *params = call.params(1, place::count);
+  if (!call.ok() || !idle(call, work.cache)) return;
+  KvCache &cache = *work.cache;
+  const int64_t from = call.whole(params, place::from), count = call.whole(params, place::tokens);
+  if (call.ok() && (from < 0 || count < 0 || from > cache.length() || count > cache.length() - from)) {
+    call.fail(Status::range(code::shape, "cache: tokens " + std::to_string(from) + " … " +
+                                             std::to_string(double(from) + double(count)) + " of " +
+                                             std::to_string(cache.length()) + " are not there"));
+  }
+  if (!call.ok()) return;
+  work.from = from;
+  work.count = count;
+  const int64_t moved = cache.length() - from - count;
+  work.keys.x = work.keys.out = cache.keys(from, moved);
+  work.keys.table = noTurn(moved);
+  if (!call.missing(2)) {
+    work.keys.table = readTable(call, 2, call.whole(params, place::tableHeads), moved, call.whole(params, place::pairs),
+                                call.whole(params, place::flags) & flag::adjacent);
+  }
+  if (call.ok()) call.fail(check(work.keys));
 }
 
 void readRerotate(Call &call, RerotateWork &work) {
@@ -261,6 +348,10 @@ napi_value cacheRead(Call &call) {
 
 napi_value cacheAppendSync(Call &call) { return now<AppendWork, readAppend>(call); }
 napi_value cacheAppend(Call &call) { return later<AppendWork, readAppend>(call, 7); }
+napi_value cacheStepSync(Call &call) { return now<StepWork, readStep>(call); }
+napi_value cacheStep(Call &call) { return later<StepWork, readStep>(call, 14); }
+napi_value cacheDropSync(Call &call) { return now<DropWork, readDrop>(call); }
+napi_value cacheDrop(Call &call) { return later<DropWork, readDrop>(call, 4); }
 napi_value cacheRerotateSync(Call &call) { return now<RerotateWork, readRerotate>(call); }
 napi_value cacheRerotate(Call &call) { return later<RerotateWork, readRerotate>(call, 4); }
 napi_value cacheAttendSync(Call &call) { return now<CachedAttend, readCachedAttend>(call); }

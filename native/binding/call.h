@@ -17,10 +17,22 @@ struct View {
   napi_value buffer = nullptr;
 };
 
+class Call;
+
+/** What operations on a device take besides typed arrays. */
+class DeviceArguments {
+ public:
+  virtual ~DeviceArguments() = default;
+  /** Memory of the device, where argument i is a handle of it: its address for the host, and its length in elements. */
+  virtual bool memory(Call &call, std::size_t i, const char *what, DType type, void *&data, int64_t &length) = 0;
+  /** The table has its shape only; angles come instead of cosines and sines. */
+  bool hasAngles = false;
+};
+
 /** The arguments of a call. The first error stays; later reads then give nothing. No JavaScript runs. */
 class Call {
  public:
-  static constexpr std::size_t most = 14;
+  static constexpr std::size_t most = 24;
 
   Call(napi_env env, napi_callback_info info, const char *name) : env(env), name_(name) {
     void *data = nullptr;
@@ -31,6 +43,8 @@ class Call {
 
   napi_env env;
   std::shared_ptr<Addon> *addon = nullptr;
+  /** Null for operations in host memory. */
+  DeviceArguments *device = nullptr;
 
   bool ok() const { return status_.ok(); }
   const Status &status() const { return status_; }
@@ -119,6 +133,8 @@ class Call {
 
   /** Memory of a storage type; its length goes to `length`. */
   void *storage(std::size_t i, const char *what, DType type, int64_t &length) {
+    void *memory = nullptr;
+    if (ok() && device && device->memory(*this, i, what, type, memory, length)) return memory;
     const View v = view(i, what);
     if (!ok()) return nullptr;
     // 11 is napi_float16_array, which older headers do not name.

@@ -48,6 +48,16 @@ namespace rerotateAt {
 enum : int { from, tokens, tableHeads, pairs, flags, count };
 }
 
+/**
+ * cacheStep(cache, params, q, k, v, out, cos, sin, bias, cuSeqlens, scales, qNorm, kNorm, abort): params of attend; the
+ * tokens of k and v are those of q, and the table, where rotateQ is set, has a row for each of them.
+ */
+
+/** cacheDrop(cache, params, cos, sin, abort): takes out tokens; the table has a row for each of those behind. */
+namespace dropAt {
+enum : int { from, tokens, tableHeads, pairs, flags, count };
+}
+
 /** cacheRead(cache, params, k, v): copies tokens out, in the types given. */
 namespace readAt {
 enum : int { kType, vType, from, tokens, count };

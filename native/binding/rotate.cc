@@ -11,22 +11,6 @@ class RotateWork : public Job {
   cpu::Outcome run(const cpu::Run &run) override { return cpu::rotate(rotate, run); }
 };
 
-void readRotate(Call &call, Rotate &r) {
-  namespace place = rotateAt;
-  const double *params = call.params(0, place::count);
-  if (!call.ok()) return;
-  const int64_t tokens = call.whole(params, place::tokens), heads = call.whole(params, place::heads);
-  const int64_t dim = call.whole(params, place::headDim), flags = call.whole(params, place::flags);
-  r.x = call.tensor(1, "x", call.dtype(params, place::xType), tokens, heads, dim);
-  r.out = call.tensor(2, "out", call.dtype(params, place::outType), tokens, heads, dim);
-  r.table = readTable(call, 3, call.whole(params, place::tableHeads), tokens, call.whole(params, place::pairs),
-                      flags & flag::adjacent);
-  r.norm = {call.array<float>(5, "norm", napi_float32_array, dim, true), params[place::eps],
-            (flags & flag::kNormAfter) != 0};
-  r.inverse = flags & flag::inverse;
-  if (call.ok()) call.fail(check(r));
-}
-
 class TableWork : public Job {
  public:
   Angles angles;
@@ -36,10 +20,37 @@ class TableWork : public Job {
 };
 
 void readTableWork(Call &call, TableWork &work) {
-  namespace place = tableAt;
-  const double *params = call.params(0, place::count);
-  if (!call.ok()) return;
   Angles &a = work.angles;
+  readAngles(call, 0, a, work.axisOf);
+  if (!call.ok()) return;
+  const int64_t entries = a.heads * a.tokens * a.pairs;
+  work.cos = call.array<float>(5, "cos", napi_float32_array, entries);
+  work.sin = call.array<float>(6, "sin", napi_float32_array, entries);
+  if (call.ok()) call.fail(check(a));
+}
+
+}  // namespace
+
+void readRotate(Call &call, std::size_t first, Rotate &r) {
+  namespace place = rotateAt;
+  const double *params = call.params(first, place::count);
+  if (!call.ok()) return;
+  const int64_t tokens = call.whole(params, place::tokens), heads = call.whole(params, place::heads);
+  const int64_t dim = call.whole(params, place::headDim), flags = call.whole(params, place::flags);
+  r.x = call.tensor(first + 1, "x", call.dtype(params, place::xType), tokens, heads, dim);
+  r.out = call.tensor(first + 2, "out", call.dtype(params, place::outType), tokens, heads, dim);
+  r.table = readTable(call, first + 3, call.whole(params, place::tableHeads), tokens, call.whole(params, place::pairs),
+                      flags & flag::adjacent);
+  r.norm = {call.array<float>(first + 5, "norm", napi_float32_array, dim, true), params[place::eps],
+            (flags & flag::kNormAfter) != 0};
+  r.inverse = flags & flag::inverse;
+  if (call.ok()) call.fail(check(r));
+}
+
+void readAngles(Call &call, std::size_t first, Angles &a, std::vector<int32_t> &axes) {
+  namespace place = tableAt;
+  const double *params = call.params(first, place::count);
+  if (!call.ok()) return;
   a.axes = call.whole(params, place::axes);
   a.tokens = call.whole(params, place::tokens);
   a.heads = call.whole(params, place::heads);
@@ -51,30 +62,26 @@ void readTableWork(Call &call, TableWork &work) {
   }
   if (call.ok()) call.fail(checkDims(call.name(), "the table", shape));
   if (!call.ok()) return;
-  a.ids = call.array<double>(1, "ids", napi_float64_array, a.axes * a.tokens);
-  a.invFreq = call.array<double>(2, "invFreq", napi_float64_array, a.pairs);
-  a.directions = call.array<double>(4, "directions", napi_float64_array, a.heads * a.pairs * a.axes, true);
-  if (!a.directions) {
-    const int32_t *axisOf = call.array<int32_t>(3, "axisOf", napi_int32_array, a.heads * a.pairs);
-    if (call.ok()) work.axisOf.assign(axisOf, axisOf + a.heads * a.pairs);
-    a.axisOf = work.axisOf.data();
-  }
-  work.cos = call.array<float>(5, "cos", napi_float32_array, shape.elements());
-  work.sin = call.array<float>(6, "sin", napi_float32_array, shape.elements());
-  if (call.ok()) call.fail(check(a));
+  a.ids = call.array<double>(first + 1, "ids", napi_float64_array, a.axes * a.tokens);
+  a.invFreq = call.array<double>(first + 2, "invFreq", napi_float64_array, a.pairs);
+  a.directions =
+      call.array<double>(first + 4, "directions", napi_float64_array, a.heads * a.pairs * a.axes, true);
+  if (a.directions) return;
+  const int32_t *axisOf = call.array<int32_t>(first + 3, "axisOf", napi_int32_array, a.heads * a.pairs);
+  // A copy: another thread could change an axis between the check and the work.
+  if (call.ok()) axes.assign(axisOf, axisOf + a.heads * a.pairs);
+  a.axisOf = axes.data();
 }
-
-}  // namespace
 
 napi_value rotateSync(Call &call) {
   RotateWork work;
-  readRotate(call, work.rotate);
+  readRotate(call, 0, work.rotate);
   return runNow(call, work);
 }
 
 napi_value rotate(Call &call) {
   auto work = std::make_unique<RotateWork>();
-  readRotate(call, work->rotate);
+  readRotate(call, 0, work->rotate);
   return runLater(call, std::move(work), 6);
 }
 

@@ -76,6 +76,7 @@ void complete(napi_env env, napi_status status, void *data) {
   const std::unique_ptr<Task> task(static_cast<Task *>(data));
   task->addon->running.erase(task->abort);
   const bool done = status == napi_ok && !task->failed && task->outcome == cpu::Outcome::Done;
+  const Status failure = task->job->failure();
   task->job->end(done);
   // The environment may be ending: then these calls fail, and nobody waits for the promise.
   napi_handle_scope scope = nullptr;
@@ -83,6 +84,7 @@ void complete(napi_env env, napi_status status, void *data) {
     Status error;
     if (task->failed) error = Status::range(code::state, "the work failed");
     if (task->outcome == cpu::Outcome::NoMemory) error = outOfMemory("the work", 0);
+    if (!failure.ok()) error = failure;
     if (!memoryStayed(env, *task)) {
       error = Status::range(code::state, "the memory of an argument went away while the work was running");
     }
@@ -112,6 +114,7 @@ napi_value runNow(Call &call, Job &job) {
     }
     job.end(status.ok() && outcome == cpu::Outcome::Done);
     if (status.ok() && outcome == cpu::Outcome::NoMemory) status = outOfMemory(call.name(), 0);
+    if (status.ok()) status = job.failure();
   }
   if (!status.ok()) throwStatus(call.env, status);
   return nullptr;

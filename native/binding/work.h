@@ -15,6 +15,8 @@ class Job {
   /** Last check and claim before the work; the work does not run where it fails. */
   virtual Status begin() { return {}; }
   virtual cpu::Outcome run(const cpu::Run &) = 0;
+  /** Why `run` did not get done, where there is more to say than its outcome. */
+  virtual Status failure() const { return {}; }
   /** Called once after a begin that succeeded. */
   virtual void end(bool done) { (void)done; }
 };

@@ -37,11 +37,15 @@ inline constexpr const char *segment = "ERR_MROPE_SEGMENT";
 inline constexpr const char *position = "ERR_MROPE_POSITION";
 inline constexpr const char *capacity = "ERR_MROPE_CAPACITY";
 inline constexpr const char *state = "ERR_MROPE_STATE";
+inline constexpr const char *device = "ERR_MROPE_DEVICE";
+inline constexpr const char *memory = "ERR_MROPE_MEMORY";
+inline constexpr const char *compile = "ERR_MROPE_COMPILE";
 }  // namespace code
 
 /** Memory ran out: an error like any other, never an abort. */
 inline Status outOfMemory(const char *caller, std::size_t bytes) {
-  return Status::range(code::capacity, std::string(caller) + ": no memory for " + std::to_string(bytes) + " bytes");
+  const std::string what = bytes == 0 ? "out of memory" : "no memory for " + std::to_string(bytes) + " bytes";
+  return Status::range(code::memory, std::string(caller) + ": " + what);
 }
 
 }  // namespace mrope

@@ -230,7 +230,7 @@ const tests = {
     try {
       addon.cacheDispose(huge())
     } catch (error) {
-      assert.equal(error.code, 'ERR_MROPE_CAPACITY')
+      assert.equal(error.code, 'ERR_MROPE_MEMORY')
     }
   },
 

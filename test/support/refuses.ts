@@ -25,3 +25,13 @@ export function refuses(title: string, cases: readonly Bad[]): void {
     }
   })
 }
+
+/** Rejects with an error of mrope that has the code, and whose message says the words. */
+export async function refusesAsync(call: () => Promise<unknown>, code: string, ...words: string[]): Promise<void> {
+  await assert.rejects(call, (error: unknown) => {
+    assert.ok(error instanceof MropeError, String(error))
+    assert.equal(error.code, code, String(error))
+    for (const word of words) assert.ok(error.message.includes(word), `${error.message} should say ${word}`)
+    return true
+  })
+}

@@ -4,15 +4,20 @@ import type { RotaryTable } from '../../rotary/table.js'
 import { rows, Tensor } from '../../tensors/tensor.js'
 import { type AttendArguments, attendPlaces, biasKinds, nativeFlags, nativeTypes, pack } from '../native/addon.js'
 
+/** With `start`, the keys are in a cache, rotated, and the table begins with the row of token `start`. */
+export type NativePlan = AttentionPlan & { readonly start?: number }
+
 /** A checked request as the addon takes it. */
-export function attendArguments(
-  plan: AttentionPlan,
-  mask: Mask | undefined,
-  bias: Tensor | undefined,
-): AttendArguments {
-  const { q, k, v, out, table, scale } = plan
+export function attendArguments(plan: NativePlan, mask: Mask | undefined, bias: Tensor | undefined): AttendArguments {
+  const { q, k, v, out, table, scale, biasData, qNorm, kNorm, start = 0 } = plan
   const { causal, window = 0, padding = 0, cuSeqlens } = resolved(mask)
-  const turns = table === undefined ? 0 : nativeFlags.rotateQ + nativeFlags.rotateK
+  const turnsKeys = plan.start === undefined ? nativeFlags.rotateK : 0
+  const flags =
+    (table === undefined ? 0 : nativeFlags.rotateQ + turnsKeys) +
+    (causal ? nativeFlags.causal : 0) +
+    (table?.pairing === 'adjacent' ? nativeFlags.adjacent : 0) +
+    (qNorm?.after ? nativeFlags.qNormAfter : 0) +
+    (kNorm?.after ? nativeFlags.kNormAfter : 0)
   const params = pack(attendPlaces, {
     qType: nativeTypes[q.type],
     kType: nativeTypes[k.type],
@@ -25,17 +30,21 @@ export function attendArguments(
     headDim: plan.headDim,
     valueDim: plan.valueDim,
     queryOffset: plan.queryOffset,
-    flags: turns + (causal ? nativeFlags.causal : 0) + (table?.pairing === 'adjacent' ? nativeFlags.adjacent : 0),
+    flags,
     window,
     padding: Math.min(padding, plan.keys),
     tableHeads: table?.shape[0],
     tableTokens: table?.shape[1],
     pairs: table?.shape[2],
-    tableOffset: plan.queryOffset,
+    tableOffset: plan.queryOffset - start,
     scale: typeof scale === 'number' ? scale : 1,
-    biasKind: bias === undefined ? biasKinds.none : biasKinds.tensor,
-    biasType: bias === undefined ? 0 : nativeTypes[bias.type],
-    biasHeads: bias?.dims[0],
+    qEps: qNorm?.eps,
+    kEps: kNorm?.eps,
+    biasKind: biasKinds[bias === undefined ? (biasData?.kind ?? 'none') : 'tensor'],
+    biasType: nativeTypes[bias?.type ?? 'float32'],
+    biasHeads: bias?.dims[0] ?? biasData?.heads,
+    ...(biasData?.kind === 'distance' && { biasSpan: biasData.span, biasOrigin: biasData.origin }),
+    ...(biasData?.kind === 'grid' && { biasRows: biasData.rows, biasColumns: biasData.columns }),
   })
   const borders = cuSeqlens === undefined ? undefined : Int32Array.from(cuSeqlens)
   const scales = typeof scale === 'number' ? undefined : scale
@@ -47,11 +56,11 @@ export function attendArguments(
     out.data,
     table?.cos,
     table?.sin,
-    bias?.data,
+    bias?.data ?? biasData?.values,
     borders,
     scales,
-    undefined,
-    undefined,
+    qNorm?.weight,
+    kNorm?.weight,
   ]
 }
 
@@ -64,11 +73,7 @@ const largestFloat32 = (2 - 2 ** -23) * 2 ** 127
  * The calls for a bias that is a JavaScript function: it is evaluated into a tensor for one run of queries after the
  * other, each when its turn comes. Packed segments are taken one by one.
  */
-export function* biasPieces(
-  plan: AttentionPlan,
-  mask: Mask | undefined,
-  bias: BiasFunction,
-): Generator<AttendArguments> {
+export function* biasPieces(plan: NativePlan, mask: Mask | undefined, bias: BiasFunction): Generator<AttendArguments> {
   const { cuSeqlens, ...rest } = resolved(mask)
   if (cuSeqlens === undefined) {
     yield* queryRuns(plan, rest, bias, { query: 0, token: 0 })
@@ -84,17 +89,19 @@ export function* biasPieces(
 }
 
 /** Where a part stands in the whole: its first query, and the token of its first key. */
-interface Place {
+export interface Place {
   readonly query: number
   readonly token: number
 }
 
-function* queryRuns(plan: AttentionPlan, mask: Mask, bias: BiasFunction, place: Place): Generator<AttendArguments> {
+function* queryRuns(plan: NativePlan, mask: Mask, bias: BiasFunction, place: Place): Generator<AttendArguments> {
   const { heads, keys, queries, scale } = plan
   const atOnce = Math.max(1, Math.floor(entriesAtOnce / Math.max(1, heads * keys)))
+  // One buffer for all runs: a run ends before the next one is evaluated, and what is left in it is never looked at.
+  const buffer = new Float32Array(heads * Math.min(atOnce, queries) * keys)
   for (let first = 0; first < Math.max(1, queries); first += atOnce) {
     const count = Math.min(atOnce, queries - first)
-    const part: AttentionPlan = {
+    const part: NativePlan = {
       ...plan,
       q: rows(plan.q, first, first + count),
       out: rows(plan.out, first, first + count),
@@ -102,14 +109,19 @@ function* queryRuns(plan: AttentionPlan, mask: Mask, bias: BiasFunction, place: 
       queryOffset: plan.queryOffset + first,
       scale: typeof scale === 'number' ? scale : scale.subarray(first, first + count),
     }
-    yield attendArguments(part, mask, evaluate(part, bias, { ...place, query: place.query + first }))
+    yield attendArguments(part, mask, evaluate(part, bias, { ...place, query: place.query + first }, buffer))
   }
 }
 
 /** The bias of what each query sees; the rest is not asked for. */
-function evaluate(part: AttentionPlan, bias: BiasFunction, { query, token }: Place): Tensor {
+export function evaluate(
+  part: AttentionPlan,
+  bias: BiasFunction,
+  { query, token }: Place,
+  buffer: Float32Array,
+): Tensor {
   const { heads, queries, keys, queryOffset, visible } = part
-  const values = new Float32Array(heads * queries * keys)
+  const values = buffer.subarray(0, heads * queries * keys)
   for (let head = 0; head < heads; head++) {
     for (let i = 0; i < queries; i++) {
       const row = (head * queries + i) * keys - token

@@ -18,11 +18,28 @@ export interface NativeAddon {
   rotateSync(...args: RotateArguments): void
   table(...args: [...TableArguments, abort: AbortHandle | undefined]): Promise<boolean>
   tableSync(...args: TableArguments): void
+
+  /** Keys and values of one layer; `params` holds the numbers of `cachePlaces`. */
+  cacheCreate(params: Float64Array): CacheHandle
+  cacheDispose(cache: CacheHandle): void
+  cacheTruncate(cache: CacheHandle, length: number): void
+  /** Rotates, appends and attends, or leaves the cache as it was. */
+  cacheStep(cache: CacheHandle, ...args: [...AttendArguments, abort: AbortHandle | undefined]): Promise<boolean>
+  cacheAppend(cache: CacheHandle, ...args: [...AppendArguments, abort: AbortHandle | undefined]): Promise<boolean>
+  cacheAttend(cache: CacheHandle, ...args: [...CachedArguments, abort: AbortHandle | undefined]): Promise<boolean>
+  cacheDrop(cache: CacheHandle, ...args: [...DropArguments, abort: AbortHandle | undefined]): Promise<boolean>
+  /** `params` holds the numbers of `readPlaces`. */
+  cacheRead(cache: CacheHandle, params: Float64Array, k: Storage, v: Storage): void
 }
 
 declare const abortBrand: unique symbol
 export interface AbortHandle {
   readonly [abortBrand]: true
+}
+
+declare const cacheBrand: unique symbol
+export interface CacheHandle {
+  readonly [cacheBrand]: true
 }
 
 type Storage = Float32Array | Uint16Array
@@ -43,6 +60,33 @@ export type AttendArguments = [
   qNorm: Optional<Float32Array>,
   kNorm: Optional<Float32Array>,
 ]
+
+/** As `AttendArguments`, with the keys and values of the cache. */
+export type CachedArguments = [
+  params: Float64Array,
+  q: Storage,
+  out: Storage,
+  cos: Optional<Float32Array>,
+  sin: Optional<Float32Array>,
+  bias: Optional<Storage>,
+  cuSeqlens: Optional<Int32Array>,
+  scales: Optional<Float64Array>,
+  qNorm: Optional<Float32Array>,
+  kNorm: Optional<Float32Array>,
+]
+
+/** `params` holds the numbers of `appendPlaces`. */
+export type AppendArguments = [
+  params: Float64Array,
+  k: Storage,
+  v: Storage,
+  cos: Optional<Float32Array>,
+  sin: Optional<Float32Array>,
+  kNorm: Optional<Float32Array>,
+]
+
+/** `params` holds the numbers of `dropPlaces`. */
+export type DropArguments = [params: Float64Array, cos: Optional<Float32Array>, sin: Optional<Float32Array>]
 
 /** `params` holds the numbers of `rotatePlaces`. */
 export type RotateArguments = [
@@ -94,6 +138,10 @@ export const rotatePlaces = places(
   'eps',
 )
 export const tablePlaces = places('axes', 'tokens', 'heads', 'pairs', 'factor')
+export const cachePlaces = places('type', 'kvHeads', 'headDim', 'valueDim', 'capacity')
+export const appendPlaces = places('kType', 'vType', 'tokens', 'tableHeads', 'pairs', 'flags', 'eps')
+export const dropPlaces = places('from', 'tokens', 'tableHeads', 'pairs', 'flags')
+export const readPlaces = places('kType', 'vType', 'from', 'tokens')
 
 export const nativeFlags = {
   causal: 1,
@@ -107,7 +155,7 @@ export const nativeFlags = {
 export const nativeTypes = { float32: 0, float16: 1, bfloat16: 2 } as const
 export const biasKinds = { none: 0, tensor: 1, slope: 2, distance: 3, grid: 4, difference: 5 } as const
 
-function places<const Names extends string[]>(...names: Names): readonly Names[number][] {
+export function places<const Names extends string[]>(...names: Names): readonly Names[number][] {
   return names
 }
 

@@ -11,7 +11,7 @@ export type NativeStatus =
 let status: NativeStatus | undefined
 
 /**
- * Loads the addon once: from `MROPE_NATIVE_PATH`, or from prebuilds/<platform>-<arch>, build/Release, build/Debug of the
+ * Loads the addon once: from `MROPE_ADDON`, or from prebuilds/<platform>-<arch>, build/Release, build/Debug of the
  * package. Never throws; importing the package never loads it.
  */
 export function loadNative(): NativeStatus {
@@ -20,11 +20,11 @@ export function loadNative(): NativeStatus {
 }
 
 function tryToLoad(): NativeStatus {
-  const named = process.env.MROPE_NATIVE_PATH
+  const named = process.env.MROPE_ADDON
   try {
     if (named) {
       const addon = createRequire(import.meta.url)(named) as NativeAddon
-      return { addon, path: named, why: `loaded from MROPE_NATIVE_PATH` }
+      return { addon, path: named, why: `loaded from MROPE_ADDON=${named}` }
     }
     const addon = bindings({
       bindings: 'mrope.node',
@@ -43,7 +43,7 @@ function tryToLoad(): NativeStatus {
 
 function reason(error: unknown, named: string | undefined): string {
   const message = error instanceof Error ? error.message : String(error)
-  if (named) return `MROPE_NATIVE_PATH=${named} does not load: ${message.split('\n')[0]}`
+  if (named) return `MROPE_ADDON=${named} does not load: ${message.split('\n')[0]}`
   if (!message.startsWith('Could not locate the bindings file'))
     return `the addon does not load: ${message.split('\n')[0]}`
   return `no addon for ${process.platform}-${process.arch}: neither a prebuilt one nor one that was built here (npm run build:native)`

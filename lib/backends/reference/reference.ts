@@ -1,13 +1,16 @@
 import { attend, attendSync } from '../../attention/attend.js'
 import type { AttendRequest } from '../../attention/request.js'
 import { MropeRangeError } from '../../errors.js'
+import { asTable, type RotaryAngles } from '../../rotary/angles.js'
 import { planRotation, rotationSteps } from '../../rotary/rotate.js'
 import type { RotaryTable } from '../../rotary/table.js'
 import { checkOptions, checkSignal } from '../../tensors/check.js'
 import { runSliced, runSync } from '../../tensors/slices.js'
 import type { Tensor } from '../../tensors/tensor.js'
 import type { Backend, BackendRotateOptions } from '../backend.js'
+import type { BackendCache, CacheOptions } from '../cache.js'
 import { BackendResult } from '../result.js'
+import { ReferenceCache } from './cache.js'
 
 /** The definition of every operation, in JavaScript on the calling thread. Runs everywhere. */
 export class ReferenceBackend implements Backend {
@@ -20,14 +23,18 @@ export class ReferenceBackend implements Backend {
     this.why = why
   }
 
-  async rotate(x: Tensor, table: RotaryTable, options: BackendRotateOptions = {}): Promise<BackendResult> {
+  async rotate(
+    x: Tensor,
+    table: RotaryTable | RotaryAngles,
+    options: BackendRotateOptions = {},
+  ): Promise<BackendResult> {
     const since = this.#begin()
     const { plan, signal } = planRotate(x, table, options)
     await runSliced(rotationSteps(plan), signal)
     return this.#result(options.out ?? plan.out, since)
   }
 
-  rotateSync(x: Tensor, table: RotaryTable, options: BackendRotateOptions = {}): BackendResult {
+  rotateSync(x: Tensor, table: RotaryTable | RotaryAngles, options: BackendRotateOptions = {}): BackendResult {
     const since = this.#begin()
     const { plan, signal } = planRotate(x, table, options)
     runSync(rotationSteps(plan), signal)
@@ -42,6 +49,11 @@ export class ReferenceBackend implements Backend {
   attendSync(request: AttendRequest): BackendResult {
     const since = this.#begin()
     return this.#result(attendSync(request), since)
+  }
+
+  async openCache(options: CacheOptions): Promise<BackendCache> {
+    this.#begin()
+    return new ReferenceCache(options)
   }
 
   async dispose(): Promise<void> {
@@ -60,9 +72,10 @@ export class ReferenceBackend implements Backend {
   }
 }
 
-function planRotate(x: Tensor, table: RotaryTable, options: BackendRotateOptions) {
-  checkOptions('rotate', options, ['pairing', 'inverse', 'out', 'signal'])
+function planRotate(x: Tensor, table: RotaryTable | RotaryAngles, options: BackendRotateOptions) {
+  checkOptions('rotate', options, ['pairing', 'inverse', 'norm', 'out', 'signal'])
   const { signal, ...rest } = options
   checkSignal('rotate', signal)
-  return { plan: planRotation(x, table, rest), signal }
+  const plan = planRotation(x, table, rest)
+  return { plan: { ...plan, table: asTable(plan.table) }, signal }
 }
