@@ -5,7 +5,7 @@ export type { CoherenceOptions, PositionsCoherenceOptions } from './analysis/opt
 export type { BlockCoherence, Coherence, Predicate, Structure } from './analysis/report.js'
 export { attend, attendSync } from './attention/attend.js'
 export type { Mask, MaskOptions } from './attention/mask.js'
-export type { AttendRequest, BiasFunction } from './attention/request.js'
+export type { AttendRequest } from './attention/request.js'
 export {
   type Llama4Options,
   type SoftmaxScaleOptions,
@@ -15,13 +15,33 @@ export {
   softmaxScaleRules,
 } from './attention/scale.js'
 export type { Backend, BackendRotateOptions } from './backends/backend.js'
+export type { BackendCache, CacheOptions, CacheStep } from './backends/cache.js'
 export { type BackendName, backendNames } from './backends/names.js'
 export { type BackendStatus, listBackends, openBackend } from './backends/open.js'
 export { BackendResult } from './backends/result.js'
+export type { AttentionBias, BiasData, BiasDescription, BiasFunction, BiasRequest } from './biases/bias.js'
+export { type BiasTensorOptions, biasTensor } from './biases/data.js'
+export { biases } from './biases/index.js'
+export { t5Bucket } from './biases/t5.js'
+export type { AbsoluteEmbedding } from './embeddings/embedding.js'
+export { embeddings } from './embeddings/index.js'
+export { resizeRules } from './embeddings/interpolate.js'
+export { LearnedEmbedding } from './embeddings/learned.js'
 export { type Compat, compatNames } from './encodings/compat.js'
 export { Encoding, type EncodingDescription, type EncodingInit, type Verified } from './encodings/encoding.js'
 export { type ConfigOptions, encodingFromConfig } from './encodings/from-config.js'
+export { type Coordinate, type CoordinateRule, gridPositions } from './encodings/grids/coordinates.js'
+export { visionEncodings } from './encodings/grids/index.js'
 export { encodings, type NamedOptions } from './encodings/named.js'
+export type { PublishedOptions } from './encodings/published.js'
+export {
+  type AlternatingStrategy,
+  alternateLayers,
+  deepStack,
+  type Injection,
+  type LayerEncodings,
+} from './encodings/published-layers.js'
+export { trainingStrides } from './encodings/published-parts.js'
 export {
   type VisionConfigOptions,
   VisionEncoding,
@@ -38,9 +58,13 @@ export {
   type StoredTensor,
   writeSafetensors,
 } from './io/safetensors.js'
+export type { CircleRadius } from './layouts/circle.js'
+export type { Drawn, Stride } from './layouts/draw.js'
 export { layouts } from './layouts/index.js'
 export type { Layout } from './layouts/layout.js'
 export { Positions } from './layouts/positions.js'
+export { RotaryAngles, type RotaryAnglesInit } from './rotary/angles.js'
+export type { HeadNorm } from './rotary/norm.js'
 export { type PermuteOptions, pairingPermutation, permutePairing, type RotateOptions, rotate } from './rotary/rotate.js'
 export type { Pairing, RotaryTable } from './rotary/table.js'
 export type { ProcessorOutput } from './sequence/processor/output.js'
@@ -51,8 +75,10 @@ export type {
   CanvasSegment,
   Grid,
   ImageSegment,
+  QueriesSegment,
   Segment,
   SegmentKind,
+  SlicesSegment,
   TextSegment,
   VideoSegment,
 } from './sequence/segment.js'

@@ -31,7 +31,7 @@ type Inputs = Pick<AttendRequest, 'q' | 'k' | 'v'>
 const causal: MaskOptions = { causal: true }
 const open: MaskOptions = { causal: false }
 
-for (const { name, toleranceAt, reference, attend, attendSync } of subjects)
+for (const { name, toleranceAt, reference, queued, attend, attendSync } of subjects)
   describe(`attend, ${name}`, () => {
     // Scores of the default scale stay below the root of the largest head dimension.
     const tolerance = toleranceAt(Math.sqrt(128))
@@ -370,7 +370,7 @@ for (const { name, toleranceAt, reference, attend, attendSync } of subjects)
         const short = attend(randomInputs('float32', shape(33, 33, 7, 1, 8), 28)).then(() => order.push('short'))
         setTimeout(() => order.push('timer'), 1)
         await Promise.all([long, short])
-        assert.equal(order.at(-1), 'long')
+        if (!queued) assert.equal(order.at(-1), 'long')
         assert.deepEqual([...order].sort(), ['long', 'short', 'timer'])
       })
 

@@ -1,6 +1,6 @@
 import { visibleKeys } from '../attention/mask.js'
 import { type AttentionPlan, checkBias, checkScale } from '../attention/request.js'
-import { type BiasData, isAttentionBias } from '../biases/bias.js'
+import { type AttentionBias, type BiasData, isAttentionBias } from '../biases/bias.js'
 import { resolveBias } from '../biases/data.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { RotaryAngles } from '../rotary/angles.js'
@@ -98,9 +98,9 @@ export function planStep(options: CacheOptions, start: number, step: CacheStep):
 }
 
 /** A bias that reads keys would need them as they came, and the cache holds them rotated. */
-function knownAhead(bias: { readonly name: string; describe(): { readonly readsQueries: boolean } }): true {
-  if (!bias.describe().readsQueries) return true
-  const text = `${caller}: bias ${bias.name} reads queries and keys, which a cache does not keep; use backend.attend`
+function knownAhead(bias: AttentionBias): true {
+  if (!bias.describe().readsKeys) return true
+  const text = `${caller}: bias ${bias.name} reads keys as they came, which a cache does not keep; use backend.attend`
   throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, bias.name)
 }
 

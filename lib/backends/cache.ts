@@ -33,7 +33,7 @@ export interface CacheStep {
   /** A token sees the last `window` tokens, itself included; all before it by default. */
   readonly window?: number
   readonly scale?: number | ArrayLike<number>
-  /** A relative encoding that reads q or k needs `Backend.attend`. */
+  /** A relative encoding that reads k needs `Backend.attend`. */
   readonly bias?: BiasFunction | Tensor | AttentionBias
   /** Destination `(tokens, heads, valueDim)`. */
   readonly out?: Tensor

@@ -1,3 +1,4 @@
+import { MropeTypeError, show } from '../errors.js'
 import { checkOptions } from '../tensors/check.js'
 import { checkHeads, checkNumber, parameters } from '../tensors/parameters.js'
 import type { Tensor } from '../tensors/tensor.js'
@@ -25,7 +26,11 @@ const mostKept = 2 ** 20
 export function fire(options: FireOptions): AttentionBias {
   const caller = 'biases.fire'
   checkOptions(caller, options, ['weights', 'c', 'threshold'])
-  const [in_, middle, out] = options.weights ?? []
+  if (!Array.isArray(options.weights) || options.weights.length !== 3) {
+    const text = `${caller}: weights must be three tensors, got ${show(options.weights)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, options.weights)
+  }
+  const [in_, middle, out] = options.weights
   const w0 = parameters(caller, 'weights[0]', in_, [undefined, 1])
   const hidden = w0.length
   const w1 = parameters(caller, 'weights[1]', middle, [hidden, hidden])

@@ -116,6 +116,10 @@ Status checkBias(const Attend &a) {
       each = (2 * b.rows - 1) * (2 * b.columns - 1);
       break;
     case BiasKind::Difference:
+      if (a.queryOffset + a.q.tokens > a.k.tokens) {
+        return shape("attend: the bias has one value for each of " + std::to_string(a.k.tokens) + " keys, there are " +
+                     std::to_string(a.q.tokens) + " queries");
+      }
       each = a.k.tokens;
       break;
   }

@@ -50,13 +50,14 @@ PackedKeys packedAt(const Part &part, float *memory, int64_t base, int64_t count
 }
 
 /** The rows of a tile, and those that float32 cannot do once more in float64. */
-void doTile(const Part &part, const RowTile &tile, const PackedKeys &packed, float *scratch) {
+void doTile(Part &part, const RowTile &tile, const PackedKeys &packed, float *scratch) {
   uint8_t exact[tileRows + 16];
   part.kernel.tile(part.job, tile, packed, scratch, exact);
   for (int64_t r = 0; r < tile.rows; r++) {
     if (!exact[r]) continue;
     const int64_t row = tile.row + r;
-    attendExactly(part.job, row / part.job.group, tile.kvHead * part.job.group + row % part.job.group);
+    const int64_t head = tile.kvHead * part.job.group + row % part.job.group;
+    if (!attendExactly(part.job, row / part.job.group, head)) part.noMemory.store(true);
   }
 }
 
@@ -188,8 +189,9 @@ Outcome attendDecode(Part &part) {
     uint8_t *exact = reinterpret_cast<uint8_t *>(partials + chunks * partialFloats);
     part.kernel.join(job, query, partials, chunks, exact);
     for (int64_t head = 0; head < a.q.heads; head++) {
-      if (exact[head]) attendExactly(job, query, head);
+      if (exact[head] && !attendExactly(job, query, head)) part.noMemory.store(true);
     }
+    if (part.noMemory.load()) return Outcome::NoMemory;
   }
   return Outcome::Done;
 }

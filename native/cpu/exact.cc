@@ -73,7 +73,7 @@ double biasOf(const Attend &a, int64_t head, int64_t query, int64_t j) {
 
 }  // namespace
 
-void attendExactly(const AttendJob &job, int64_t query, int64_t head) {
+bool attendExactly(const AttendJob &job, int64_t query, int64_t head) {
   const Attend &a = job.a;
   const int64_t kvHead = head / job.group, dim = a.q.dim;
   const KeyRange range = job.ranges[query];
@@ -83,8 +83,7 @@ void attendExactly(const AttendJob &job, int64_t query, int64_t head) {
   const auto fill = [&](double x) {
     for (int64_t c = 0; c < a.v.dim; c++) storeAs(a.out.data, a.out.type, outAt + c, x);
   };
-  // The few hundred bytes are not to be had: NaN says that there is no result.
-  if (!q) return fill(std::nan(""));
+  if (!q) return false;
   double *k = q + dim, *sums = k + dim;
   std::memset(sums, 0, a.v.dim * sizeof(double));
   loadLine(a, a.q, query, head, a.rotateQ, a.tableOffset + query, a.qNorm, q);
@@ -99,7 +98,10 @@ void attendExactly(const AttendJob &job, int64_t query, int64_t head) {
       const double bias = biasOf(a, head, query, j);
       score = bias == -infinity ? bias : score + bias;
     }
-    if (std::isnan(score)) return fill(std::nan(""));
+    if (std::isnan(score)) {
+      fill(std::nan(""));
+      return true;
+    }
     if (score == -infinity) continue;
     if (score > maximum) {
       const double decay = std::fmax(std::exp(maximum - score), leastWeight);
@@ -115,6 +117,7 @@ void attendExactly(const AttendJob &job, int64_t query, int64_t head) {
   for (int64_t c = 0; c < a.v.dim; c++) {
     storeAs(a.out.data, a.out.type, outAt + c, total == 0 ? 0 : sums[c] / total);
   }
+  return true;
 }
 
 }  // namespace mrope::cpu

@@ -109,7 +109,7 @@ bool useKernels(const char *name);
 /** Instruction sets of this build that this machine has, best first, separated by commas. */
 const char *kernelNames();
 
-/** One row in float64 by the plain algorithm, with the defined results for NaN and infinity. */
-void attendExactly(const AttendJob &, int64_t query, int64_t head);
+/** One row in float64 by the plain algorithm, with the defined results for NaN and infinity; false without memory. */
+bool attendExactly(const AttendJob &, int64_t query, int64_t head);
 
 }  // namespace mrope::cpu

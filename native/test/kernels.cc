@@ -613,6 +613,13 @@ void refusals() {
   refused(code::argument, [](auto &d) { d.a.out.data = d.a.q.data; });
   refused(code::argument, [](auto &d) { d.a.scale = NAN; });
   refused(code::argument, [](auto &d) { d.a.mask.padding = 9; });
+  // One value for each key: queries beyond the keys have none.
+  refused(code::shape, [](auto &d) {
+    static const float values[7] = {};
+    d.a.mask.causal = d.a.rotateQ = d.a.rotateK = false;
+    d.a.k.tokens = d.a.v.tokens = 7;
+    d.a.bias = {BiasKind::Difference, values, DType::Float32, 7, 1, 0, 0, 0, 0};
+  });
   refused(code::segment, [](auto &d) {
     static const int32_t cu[] = {0, 5, 3, 8};
     d.a.mask.cuSeqlens = cu;

@@ -64,6 +64,10 @@ export function side(rule: CoordinateRule, axis: 0 | 1, grid: readonly [rows: nu
   return Float64Array.from({ length: n }, (_, i) => (at(i) + offset) * stretch)
 }
 
+function isSide(n: unknown): boolean {
+  return typeof n === 'number' && n > 0 && n <= 65536
+}
+
 /** @throws MropeTypeError, MropeRangeError ERR_MROPE_ARGUMENT | ERR_MROPE_GRID */
 export function checkCoordinate(caller: string, rule: CoordinateRule | Coordinate): CoordinateRule {
   const checked = typeof rule === 'string' ? { by: rule } : rule
@@ -79,10 +83,7 @@ export function checkCoordinate(caller: string, rule: CoordinateRule | Coordinat
     throw new MropeRangeError('ERR_MROPE_ARGUMENT', text, value)
   }
   const { trained } = checked
-  if (
-    trained !== undefined &&
-    !(Array.isArray(trained) && trained.length === 2 && trained.every((n) => n > 0 && n <= 65536))
-  ) {
+  if (trained !== undefined && !(Array.isArray(trained) && trained.length === 2 && Array.from(trained).every(isSide))) {
     const text = `${caller}: trained must be [rows, columns] of the training, got ${show(trained)}`
     throw new MropeRangeError('ERR_MROPE_GRID', text, trained)
   }

@@ -1,5 +1,5 @@
 import { allocations } from '../../allocations/index.js'
-import { MropeRangeError, show } from '../../errors.js'
+import { MropeRangeError, MropeTypeError, show } from '../../errors.js'
 import type { Grid } from '../../sequence/segment.js'
 import { spectra } from '../../spectra/index.js'
 import { spectrum } from '../../spectra/spectrum.js'
@@ -27,10 +27,9 @@ export function cosmos(options: CosmosOptions = {}): Encoding {
   checkOptions(caller, options, ['headDim', 'scale', 'fps'])
   const headDim = checkHeadDim(caller, options.headDim ?? 128, 2)
   const dims = thirds(headDim)
-  const scale = numbers(caller, 'scale', options.scale ?? [2, 1, 1])
-  if (scale.length !== 3 || dims.some((d) => d <= 2)) {
-    const text = `${caller}: scale must be three numbers and headDim at least 12, got ${show(options)}`
-    throw new MropeRangeError('ERR_MROPE_CONFIG', text, options)
+  const scale = numbers(caller, 'scale', options.scale ?? [2, 1, 1], 3)
+  if (dims.some((d) => d <= 2)) {
+    throw new MropeRangeError('ERR_MROPE_CONFIG', `${caller}: headDim must be at least 12, got ${headDim}`, headDim)
   }
   const bases = dims.map((d, a) => 1e4 * positive(caller, `scale[${a}]`, scale[a]) ** (d / (d - 2)))
   const step = options.fps === undefined ? 1 : 24 / positive(caller, 'fps', options.fps)
@@ -63,11 +62,11 @@ export function cogVideoX(options: CogVideoXOptions = {}): Encoding {
   checkOptions(caller, options, ['headDim', 'crop'])
   const headDim = checkHeadDim(caller, options.headDim ?? 64, 16)
   const { crop } = options
-  const [start, stop] = (crop ?? []).map((corner, i) => numbers(caller, `crop[${i}]`, corner))
-  if (crop !== undefined && (start?.length !== 2 || stop?.length !== 2)) {
+  if (crop !== undefined && (!Array.isArray(crop) || crop.length !== 2)) {
     const text = `${caller}: crop must be [[top, left], [bottom, right]], got ${show(crop)}`
-    throw new MropeRangeError('ERR_MROPE_GRID', text, crop)
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, crop)
   }
+  const [start, stop] = Array.from(crop ?? [], (corner, i) => numbers(caller, `crop[${i}]`, corner, 2))
   const cut = (along: 1 | 2, grid: Grid): SideIds => {
     const n = grid[along]
     if (crop === undefined) return run(along, grid)

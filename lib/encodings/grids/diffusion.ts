@@ -111,7 +111,9 @@ export interface QwenImageOptions extends DimsOptions {
  * Qwen-Image: centred rows and columns, t is the number of the picture. Text stands behind the widest picture, so the
  * ids of text in front of a picture depend on the picture.
  */
-export function qwenImage({ centred = true, ...options }: QwenImageOptions = {}): Encoding {
+export function qwenImage(options: QwenImageOptions = {}): Encoding {
+  checkOptions('visionEncodings.qwenImage', options, ['dims', 'base', 'centred'])
+  const { centred = true, ...rest } = options
   const half = (n: number): number => (centred ? Math.floor(n / 2) : n)
   const by = centred ? 'centred' : 'index'
   return byDims('qwenImage', [16, 56, 56], 1e4, 'transformer_qwenimage.py QwenEmbedRope', {
@@ -122,7 +124,7 @@ export function qwenImage({ centred = true, ...options }: QwenImageOptions = {})
       { along: 2, ids: side({ by }, 1, [grid[1], grid[2]]) },
     ],
     text: (index, grids) => running(index + grids.reduce((most, [, h, w]) => Math.max(most, half(h), half(w)), 0)),
-  })(options)
+  })(rest)
 }
 
 export interface FramePackOptions extends DimsOptions {

@@ -74,11 +74,15 @@ export function checkHeadDim(caller: string, headDim: unknown, multiple: number)
   throw new MropeRangeError('ERR_MROPE_CONFIG', text, headDim)
 }
 
-/** Finite numbers, one list. @throws MropeTypeError, MropeRangeError ERR_MROPE_ARGUMENT */
-export function numbers(caller: string, name: string, list: unknown): Float64Array {
+/** A list of finite numbers, `count` of them. @throws MropeTypeError, MropeRangeError ERR_MROPE_ARGUMENT */
+export function numbers(caller: string, name: string, list: unknown, count?: number): Float64Array {
   if (!isArrayLike(list)) {
     const text = `${caller}: ${name} must be a list of numbers, got ${show(list)}`
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, list)
+  }
+  if (list.length !== (count ?? list.length)) {
+    const text = `${caller}: ${name} must be ${count} numbers, got ${show(list)}`
+    throw new MropeRangeError('ERR_MROPE_ARGUMENT', text, list)
   }
   return Float64Array.from(list as ArrayLike<unknown>, (x, i) => {
     if (typeof x === 'number' && Number.isFinite(x)) return x

@@ -19,7 +19,7 @@ export function genlip(options: GenlipOptions): Encoding {
   const caller = 'visionEncodings.genlip'
   checkOptions(caller, options, ['headDim', 'sections', 'base'])
   const headDim = checkHeadDim(caller, options.headDim, 2)
-  const [, rows, columns] = numbers(caller, 'sections', options.sections ?? [8, 12, 12])
+  const [, rows, columns] = numbers(caller, 'sections', options.sections ?? [8, 12, 12], 3)
   const axisOf = Array.from({ length: headDim / 2 }, (_, f) => {
     return f % 3 === 1 && f < 3 * rows ? 1 : f % 3 === 2 && f < 3 * columns ? 2 : 0
   })

@@ -32,7 +32,7 @@ export interface MixedOptions {
 /** rope-vit, mixed, also in timm: every pair of every head turns along a line of its own. `compute_mixed_cis`. */
 export function ropeVitMixed(options: MixedOptions): Encoding {
   const caller = 'visionEncodings.ropeVitMixed'
-  const own = options.freqs === undefined ? ['headDim', 'base', 'seed'] : ['freqs', 'layer']
+  const own = options?.freqs === undefined ? ['headDim', 'base', 'seed'] : ['freqs', 'layer']
   checkOptions(caller, options, ['heads', 'indexing', ...own])
   const heads = checkHeads(caller, options.heads)
   const { values, pairs } = options.freqs === undefined ? drawn(caller, heads, options) : loaded(caller, heads, options)

@@ -34,8 +34,8 @@ export function ltx(options: LtxOptions = {}): Encoding {
   const caller = 'visionEncodings.ltx'
   checkOptions(caller, options, ['dim', 'steps', 'extent', 'base'])
   const dim = checkHeadDim(caller, options.dim ?? 2048, 2)
-  const steps = numbers(caller, 'steps', options.steps ?? [1, 32, 32])
-  const extent = numbers(caller, 'extent', options.extent ?? [20, 2048, 2048])
+  const steps = numbers(caller, 'steps', options.steps ?? [1, 32, 32], 3)
+  const extent = numbers(caller, 'extent', options.extent ?? [20, 2048, 2048], 3)
   const base = positive(caller, 'base', options.base ?? 1e4)
   const unit = [0, 1, 2].map((a) => (2 * steps[a]) / positive(caller, `extent[${a}]`, extent[a]))
   return diffusion({

@@ -127,7 +127,7 @@ export function dinov3(options: Dinov3Options): Encoding {
   }
   const count = headDim / 4
   const base = positive(caller, 'base', options.base ?? 100)
-  const [min, max] = periods === undefined ? [] : numbers(caller, 'periods', periods)
+  const [min, max] = periods === undefined ? [] : numbers(caller, 'periods', periods, 2)
   const one =
     periods === undefined
       ? Float64Array.from({ length: count }, (_, i) => base ** ((4 * i) / headDim))
@@ -196,7 +196,7 @@ export interface TimmOptions {
 /** timm `RotaryEmbeddingCat`: EVA-02 and others. Not in pixels, an index is `(i + offset) / rows · trained rows`. */
 export function timm(options: TimmOptions): Encoding {
   const caller = 'visionEncodings.timm'
-  const { inPixels = false, linearBands = false, trained, offset, indexing = 'ij' } = options
+  const { inPixels = false, linearBands = false, trained, offset, indexing = 'ij' } = options ?? {}
   const own = inPixels ? ['maxRes', 'linearBands'] : ['base', 'offset']
   checkOptions(caller, options, ['headDim', 'inPixels', 'trained', 'indexing', ...own])
   const headDim = checkHeadDim(caller, options.headDim, 4)
