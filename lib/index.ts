@@ -1,8 +1,30 @@
 export type { Allocation } from './allocations/allocation.js'
 export { allocations } from './allocations/index.js'
+export { type AliasingOptions, type AxisAliasing, aliasing } from './analysis/aliasing.js'
+export { type Needs, type Reason, type Recommendation, recommend } from './analysis/chooser.js'
 export { coherence, coherenceOf } from './analysis/coherence.js'
+export {
+  type CompareOptions,
+  type Comparison,
+  compareSchemes,
+  type LayoutResult,
+  type LayoutRow,
+  type PairRow,
+} from './analysis/compare.js'
+export type { AllocationRow } from './analysis/compare-allocations.js'
+export { type Decay, type DecayCurve, type DecayOptions, decay, decayBound } from './analysis/decay.js'
+export type { Finding, FindingRules } from './analysis/findings.js'
+export { type MemoryOptions, type MemoryPlan, memoryPlan } from './analysis/memory.js'
 export type { CoherenceOptions, PositionsCoherenceOptions } from './analysis/options.js'
 export type { BlockCoherence, Coherence, Predicate, Structure } from './analysis/report.js'
+export { type FrequencyRange, type SearchOptions, searchFrequencies } from './analysis/search.js'
+export {
+  judgeMap,
+  type MapOptions,
+  type SimilarityMap,
+  type SimilarityOptions,
+  similarityMap,
+} from './analysis/similarity.js'
 export { attend, attendSync } from './attention/attend.js'
 export type { Mask, MaskOptions } from './attention/mask.js'
 export type { AttendRequest } from './attention/request.js'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BenchCase, median, type Outcome } from '../harness.js'
 import { type Contest, ours, peers } from './entrants.js'
-import { copyPeak, copyTimes, fmaPeak, readPeak, startPeaks } from './peaks.js'
+import { copyPeak, copyTimes, fmaPeak, gemmPeak, readPeak, startPeaks } from './peaks.js'
 import { type Player, start } from './player.js'
 import { bytesOf, flopOf, type Problem } from './problem.js'
 
@@ -107,8 +107,13 @@ async function duel(mrope: Player, peer: Player, report: (progress: string) => v
 async function shareOfPeak(problem: Problem, threads: number, ms: number): Promise<Record<string, number>> {
   if (problem.work === 'attend') {
     const rate = (1000 * flopOf(problem)) / ms
-    const peak = await fmaPeak(threads)
-    return { 'GFLOP/s': rate / 1e9, 'peak GFLOP/s': peak / 1e9, '% of FMA peak': (100 * rate) / peak }
+    const [peak, product] = [await fmaPeak(threads), await gemmPeak(threads)]
+    return {
+      'GFLOP/s': rate / 1e9,
+      'peak GFLOP/s': peak / 1e9,
+      '% of FMA peak': (100 * rate) / peak,
+      '% of a packed matrix product': (100 * rate) / product,
+    }
   }
   const rate = (1000 * bytesOf(problem)) / ms
   const decode = problem.work === 'decode'

@@ -25,6 +25,12 @@ const briefly = 1500
 export const ours: Entrant = { name: 'mrope', file: './mrope.ts', budget: 0 }
 export const peers: readonly Entrant[] = [
   { name: 'onnxruntime', file: '../peers/onnxruntime-node.ts', budget: 5000 },
+  {
+    name: 'onnxruntime opset 23',
+    file: '../peers/onnxruntime-opset23.ts',
+    budget: 2500,
+    absent: ({ problem }) => (problem.work === 'attend' ? undefined : 'its Attention has no cache in place'),
+  },
   { name: 'ggml', file: '../peers/ggml.ts', budget: 5000 },
   { name: 'onnxruntime-web', file: '../peers/onnxruntime-web.ts', budget: briefly, absent: (c) => slow(c, 6e9) },
   { name: 'plain loops', file: './loops.ts', budget: briefly, absent: (c) => slow(c, 2e9) },

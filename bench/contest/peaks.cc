@@ -1,6 +1,7 @@
 // What this machine can do at most: multiply-adds in registers, reading and copying memory. Each line of stdin is a
-// request, "fma|read|copy threads bytes times"; the answer is the time of each run in milliseconds.
+// request, "fma|gemm|read|copy threads bytes times"; the answer is the time of each run in milliseconds.
 //   fma   "bytes" is the number of rounds; a round is `flopPerRound` multiplications and additions in each thread
+//   gemm  "bytes" is the number of rounds; a round multiplies 96 × 256 by 256 × 192 in a cache, packed, by register tiles
 //   read  sums the bytes
 //   copy  from one array to another, with stores that bypass the cache where there are such
 
@@ -45,6 +46,36 @@ void fma(int64_t rounds) {
   }
   const Vector all = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;
   sink = all[0] + all[lanes - 1];
+}
+
+constexpr int64_t gemmRows = 96, gemmColumns = 192, gemmDepth = 256;
+constexpr int64_t flopPerProduct = 2 * gemmRows * gemmColumns * gemmDepth;
+
+/** What a matrix product reaches that has its operands packed in a cache: 6 (AVX-512: 12) rows × 2 vectors at a time. */
+void gemm(int64_t rounds) {
+  constexpr int rows = lanes == 16 ? 12 : 6, columns = 2 * lanes;
+  std::vector<float> a(gemmRows * gemmDepth, 0.5f), b(gemmColumns * gemmDepth + 16, 0.25f), c(gemmRows * gemmColumns);
+  for (int64_t round = 0; round < rounds; round++) {
+    for (int64_t j = 0; j < gemmColumns; j += columns) {
+      for (int64_t i = 0; i < gemmRows; i += rows) {
+        Vector sums[rows][2] = {};
+        const float *row = a.data() + i * gemmDepth, *panel = b.data() + j * gemmDepth;
+        for (int64_t k = 0; k < gemmDepth; k++) {
+          Vector b0, b1;
+          std::memcpy(&b0, panel + k * columns, sizeof b0);
+          std::memcpy(&b1, panel + k * columns + lanes, sizeof b1);
+#pragma GCC unroll 12
+          for (int r = 0; r < rows; r++) {
+            const Vector x = Vector{} + row[r * gemmDepth + k];
+            sums[r][0] += x * b0;
+            sums[r][1] += x * b1;
+          }
+        }
+        for (int r = 0; r < rows; r++) std::memcpy(c.data() + (i + r) * gemmColumns + j, sums[r], sizeof sums[r]);
+      }
+    }
+  }
+  sink = c[0] + c[c.size() - 1];
 }
 
 void read(const float *from, int64_t floats) {
@@ -116,6 +147,8 @@ int main() {
     std::vector<double> ms;
     if (std::strcmp(what, "fma") == 0) {
       ms = timed(threads, times, [&](int) { fma(size); });
+    } else if (std::strcmp(what, "gemm") == 0) {
+      ms = timed(threads, times, [&](int) { gemm(size); });
     } else if (std::strcmp(what, "read") == 0) {
       const float *from = memory(0, bytes);
       ms = timed(threads, times, [&](int thread) { read(from + thread * part, part); });
@@ -126,7 +159,8 @@ int main() {
     } else {
       return 2;
     }
-    std::printf("{\"flopPerRound\":%lld,\"ms\":[", static_cast<long long>(flopPerRound));
+    const int64_t flop = std::strcmp(what, "gemm") == 0 ? flopPerProduct : flopPerRound;
+    std::printf("{\"flopPerRound\":%lld,\"ms\":[", static_cast<long long>(flop));
     for (size_t i = 0; i < ms.size(); i++) std::printf("%s%.6f", i ? "," : "", ms[i]);
     std::printf("]}\n");
     std::fflush(stdout);

@@ -30,12 +30,18 @@ export async function copyTimes(peaks: Remote, threads: number, bytes: number, t
 }
 
 const rounds = 1_000_000
+const products = 100
 const runs = 15
 const known = new Map<string, number>()
 
 /** Operations a second of multiply-adds in registers, the best of some runs; measured once per process. */
 export function fmaPeak(threads: number): Promise<number> {
   return best(`fma ${threads} ${rounds} ${runs}`, ({ flopPerRound }) => flopPerRound * rounds * threads)
+}
+
+/** Operations a second of a matrix product with packed operands in a cache, the best of some runs. */
+export function gemmPeak(threads: number): Promise<number> {
+  return best(`gemm ${threads} ${products} ${runs}`, ({ flopPerRound }) => flopPerRound * products * threads)
 }
 
 /** Bytes a second of reading an array of that size, the best of some runs; small ones stay in a cache. */

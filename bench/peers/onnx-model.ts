@@ -4,6 +4,8 @@ export type Attribute = readonly [name: string, value: number]
 
 export interface Node {
   readonly op: string
+  /** com.microsoft by default; '' is ONNX itself. */
+  readonly domain?: string
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   /** Integers, or a float where the value is not whole. */
@@ -19,7 +21,7 @@ export interface Value {
   readonly rank: number
 }
 
-/** A ModelProto of operators of the domain com.microsoft. */
+/** A ModelProto of operators of opset 23 and of the domain com.microsoft. */
 export function onnxModel(nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Value[]): Uint8Array {
   const graph = [
     ...nodes.map((node) => bytes(1, nodeProto(node))),
@@ -27,19 +29,19 @@ export function onnxModel(nodes: readonly Node[], inputs: readonly Value[], outp
     ...inputs.map((value) => bytes(11, valueInfo(value))),
     ...outputs.map((value) => bytes(12, valueInfo(value))),
   ]
-  const irVersion = integer(1, 10)
-  const opsets = [bytes(8, integer(2, 21)), bytes(8, [...text(1, 'com.microsoft'), ...integer(2, 1)])]
+  const irVersion = integer(1, 11)
+  const opsets = [bytes(8, integer(2, 23)), bytes(8, [...text(1, 'com.microsoft'), ...integer(2, 1)])]
   return Uint8Array.from([...irVersion, ...bytes(7, graph.flat()), ...opsets.flat()])
 }
 
-function nodeProto({ op, inputs, outputs, attributes = [] }: Node): number[] {
+function nodeProto({ op, domain = 'com.microsoft', inputs, outputs, attributes = [] }: Node): number[] {
   return [
     ...inputs.flatMap((name) => text(1, name)),
     ...outputs.flatMap((name) => text(2, name)),
     ...text(3, outputs[0]),
     ...text(4, op),
     ...attributes.flatMap((attribute) => bytes(5, attributeProto(attribute))),
-    ...text(7, 'com.microsoft'),
+    ...text(7, domain),
   ]
 }
 

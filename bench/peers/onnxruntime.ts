@@ -33,19 +33,22 @@ const load = createRequire(import.meta.url)
 
 export class OnnxRuntime implements Contestant {
   readonly #package: string
+  readonly #operators: 'own' | 'standard'
   readonly #provider: string
   #session: OrtSession | undefined
   #graph: Graph | undefined
   #outputs: Tensors = {}
 
-  constructor(name: 'onnxruntime-node' | 'onnxruntime-web') {
+  /** `standard` takes the operators of ONNX opset 23 instead of those of ONNX Runtime. */
+  constructor(name: 'onnxruntime-node' | 'onnxruntime-web', operators: 'own' | 'standard' = 'own') {
     this.#package = name
+    this.#operators = operators
     this.#provider = name === 'onnxruntime-node' ? 'cpu' : 'wasm'
   }
 
   async load(problem: Problem, inputs: Inputs, threads: number): Promise<string> {
     const ort: Ort = load(this.#package)
-    const graph = graphOf(ort, problem, inputs)
+    const graph = this.#operators === 'own' ? graphOf(ort, problem, inputs) : standardAttention(ort, problem, inputs)
     this.#session = await ort.InferenceSession.create(onnxModel(graph.nodes, graph.inputs, graph.outputs), {
       executionProviders: [this.#provider],
       intraOpNumThreads: threads,
@@ -156,6 +159,38 @@ function multiHeadAttention(ort: Ort, problem: Problem, inputs: Inputs): Graph {
     inputs: [...turning.inputs, { name: 'value', type: 'float32', rank: 3 }],
     outputs: [{ name: 'output', type: 'float32', rank: 3 }],
     feeds: { ...turning.feeds, value: new ort.Tensor('float32', inputs.v, dims) },
+    fetches: { output: new ort.Tensor('float32', new Float32Array(inputs.q.length), dims) },
+    results: ['output'],
+  }
+}
+
+/** RotaryEmbedding and Attention of opset 23; segments are batches. */
+function standardAttention(ort: Ort, problem: Problem, inputs: Inputs): Graph {
+  const { tokens, heads, kvHeads, headDim, causal, segment = tokens } = problem
+  const batch = tokens / segment
+  const turning = rotary(ort, problem, inputs, [batch, segment])
+  const turns = turning.nodes.map((node) => {
+    const [x, positions, cos, sin] = node.inputs
+    return { ...node, domain: '', inputs: [x, cos, sin, positions] }
+  })
+  const attention: Node = {
+    op: 'Attention',
+    domain: '',
+    inputs: ['q_turned', 'k_turned', 'value'],
+    outputs: ['output'],
+    attributes: [
+      ['is_causal', causal ? 1 : 0],
+      ['q_num_heads', heads],
+      ['kv_num_heads', kvHeads],
+    ],
+  }
+  const dims = [batch, segment, heads * headDim]
+  return {
+    name: 'RotaryEmbedding and Attention of opset 23',
+    nodes: [...turns, attention],
+    inputs: [...turning.inputs, { name: 'value', type: 'float32', rank: 3 }],
+    outputs: [{ name: 'output', type: 'float32', rank: 3 }],
+    feeds: { ...turning.feeds, value: new ort.Tensor('float32', inputs.v, [batch, segment, kvHeads * headDim]) },
     fetches: { output: new ort.Tensor('float32', new Float32Array(inputs.q.length), dims) },
     results: ['output'],
   }

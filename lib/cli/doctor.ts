@@ -2,12 +2,14 @@ import { arch, availableParallelism, cpus, platform, release, totalmem } from 'n
 import { listBackends, openBackend } from '../backends/open.js'
 import { compatNames } from '../encodings/compat.js'
 import { familyNames } from '../encodings/families.js'
+import { metalReport, metalText } from './metal-report.js'
 import { type Report, table } from './output.js'
 import { version } from './version.js'
 
 /** `mrope doctor`: what this machine can run, and why. */
 export async function doctorCommand(): Promise<Report> {
   const backends = listBackends()
+  const metal = await metalReport()
   const opened = await openBackend('auto')
   const json = {
     mrope: version,
@@ -20,10 +22,14 @@ export async function doctorCommand(): Promise<Report> {
     memoryBytes: totalmem(),
     float16Array: 'Float16Array' in globalThis,
     backends,
+    metal,
     auto: { backend: opened.name, why: opened.why, device: opened.device },
     families: familyNames,
     compat: compatNames,
-    environment: { MROPE_BACKEND: process.env.MROPE_BACKEND ?? null },
+    environment: {
+      MROPE_BACKEND: process.env.MROPE_BACKEND ?? null,
+      MROPE_ADDON: process.env.MROPE_ADDON ?? null,
+    },
   }
   await opened.dispose()
   const text = [
@@ -36,6 +42,7 @@ export async function doctorCommand(): Promise<Report> {
       backends.map(({ name, available, why }) => [name, available ? 'yes' : 'no', why]),
     ),
     '',
+    ...(metal === null ? [] : [metalText(metal), '']),
     `families: ${familyNames.join(', ')}`,
     `compat: ${compatNames.join(', ')}`,
   ]

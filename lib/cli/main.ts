@@ -5,9 +5,11 @@ import { compatNames, readCompat } from '../encodings/compat.js'
 import { MropeError, MropeRangeError } from '../errors.js'
 import { attendCommand } from './attend.js'
 import { coherenceCommand } from './coherence.js'
+import { compareCommand } from './compare.js'
 import { doctorCommand } from './doctor.js'
 import { type Report, writeError, writeReport } from './output.js'
 import { positionsCommand } from './positions.js'
+import { reportCommand } from './report.js'
 import { rotateCommand } from './rotate.js'
 import { tableCommand } from './table.js'
 import { prefixes } from './tower.js'
@@ -72,6 +74,12 @@ function count(text: string): number {
   throw new InvalidArgumentError('It is a count, 0 or more.')
 }
 
+function distances(text: string): number[] {
+  const list = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  if (list.every((distance) => distance >= 0 && distance <= Number.MAX_SAFE_INTEGER)) return list
+  throw new InvalidArgumentError('It is a list of distances such as 1,64,4096.')
+}
+
 command('doctor', 'what this machine can run, and why', doctorCommand)
 
 withConfig(command('positions', 'the position of every token on every axis', positionsCommand)).option(
@@ -105,6 +113,16 @@ withConfig(
     coherenceCommand,
   ),
 ).option('--generated <n>', 'tokens that will be generated', count, 110)
+
+withConfig(command('compare', 'every layout and allocation on one prompt, beside those of the model', compareCommand))
+  .option('--row <n>', 'which row of a batch, from 0', count)
+  .option('--generated <n>', 'tokens that will be generated', count, 110)
+  .option('--distances <list>', 'where decay is given: ids, separated by commas', distances)
+
+withConfig(command('report', 'one HTML page about a prompt: words, tables and drawings', reportCommand))
+  .requiredOption('--out <file>', 'the page to write')
+  .option('--row <n>', 'which row of a batch, from 0', count)
+  .option('--generated <n>', 'tokens that will be generated', count, 110)
 
 async function main(): Promise<void> {
   const json = process.argv.includes('--json')
