@@ -46,6 +46,51 @@
       'defines': ['NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED'],
       'conditions': [
         ['target_arch=="x64"', { 'dependencies': ['mrope_avx2', 'mrope_avx512'] }],
+        ['OS=="mac"', {
+          'defines': ['MROPE_METAL'],
+          'include_dirs': ['native/gpu'],
+          'sources': [
+            '<(SHARED_INTERMEDIATE_DIR)/metal-sources.cc',
+            'native/apple/archive.mm',
+            'native/apple/buffer.mm',
+            'native/apple/device.mm',
+            'native/apple/library.mm',
+            'native/apple/pipeline.mm',
+            'native/binding/gpu-attend.cc',
+            'native/binding/gpu-buffer.cc',
+            'native/binding/gpu-cache.cc',
+            'native/binding/gpu-device.cc',
+            'native/binding/gpu-job.cc',
+            'native/binding/gpu-parts.cc',
+            'native/binding/gpu-rotate.cc',
+            'native/binding/gpu-self-test.cc',
+            'native/binding/gpu-step.cc',
+            'native/gpu/attend-layout.cc',
+            'native/gpu/attend.cc',
+            'native/gpu/decode.cc',
+            'native/gpu/lane-order.cc',
+            'native/gpu/plan.cc',
+            'native/gpu/redo.cc',
+            'native/gpu/rerotate.cc',
+            'native/gpu/rotate.cc',
+            'native/gpu/tiles.cc',
+            'native/gpu/turns.cc',
+          ],
+          # The kernels travel in the addon as text.
+          'actions': [{
+            'action_name': 'embed_metal',
+            'inputs': ['native/gpu/embed.mjs', '<!@(node -p "require(\'fs\').readdirSync(\'metal\').map((f) => \'metal/\' + f).join(\' \')")'],
+            'outputs': ['<(SHARED_INTERMEDIATE_DIR)/metal-sources.cc'],
+            'action': ['node', 'native/gpu/embed.mjs', '<(SHARED_INTERMEDIATE_DIR)/metal-sources.cc'],
+          }],
+          'xcode_settings': { 'CLANG_ENABLE_OBJC_ARC': 'YES' },
+          'link_settings': {
+            'libraries': [
+              '$(SDKROOT)/System/Library/Frameworks/Foundation.framework',
+              '$(SDKROOT)/System/Library/Frameworks/Metal.framework',
+            ],
+          },
+        }],
         ['OS=="linux"', {
           # A worker that ends closes the library; threads of the pool may still be on their way out of it.
           'ldflags': ['-Wl,-z,nodelete'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import {
@@ -65,6 +65,18 @@ describe('the addon and its description in TypeScript', () => {
     assert.deepEqual(
       biases.map((kind) => kind.toLowerCase()),
       Object.entries(biasKinds).map(([name, n]) => `${name} = ${n}`),
+    )
+  })
+
+  it('binding.gyp lists every source', () => {
+    const listed = readFileSync(join(root, 'binding.gyp'), 'utf8')
+    const sources = readdirSync(join(root, 'native'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(cc|mm)$/.test(file) && !file.startsWith('test'))
+      .map((file) => `native/${file}`)
+    assert.ok(sources.length > 30)
+    assert.deepEqual(
+      sources.filter((file) => !listed.includes(`'${file}'`)),
+      [],
     )
   })
 

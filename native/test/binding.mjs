@@ -162,6 +162,39 @@ const tests = {
     assert.throws(() => addon.cacheLength(cache), { code: 'ERR_MROPE_STATE' })
   },
 
+  'a step of the cache is an append and an attention; a drop closes the gap': async () => {
+    const [tokens, heads, kvHeads, dim] = [45, 6, 2, 16]
+    const c = makeCase(tokens, heads, kvHeads, dim)
+    const want = oracle(c)
+    const cache = addon.cacheCreate(Float64Array.of(0, kvHeads, dim, dim, 64))
+    for (const [from, to] of [
+      [0, 30],
+      [30, 30],
+      [30, 44],
+      [44, 45],
+    ]) {
+      const rows = (array, width) => array.subarray(from * width, to * width)
+      const values = { ...c.values, queries: to - from, keys: to, queryOffset: from, tableOffset: 0, flags: 3 }
+      const params = block(attendAt, { ...values, tableTokens: to - from })
+      const out = new Float32Array((to - from) * heads * dim)
+      const args = [rows(c.q, heads * dim), rows(c.k, kvHeads * dim), rows(c.v, kvHeads * dim), out]
+      args.push(rows(c.cos, dim / 2), rows(c.sin, dim / 2))
+      if (from === 0) assert.equal(await addon.cacheStep(cache, params, ...args), true)
+      else addon.cacheStepSync(cache, params, ...args)
+      assert.equal(addon.cacheLength(cache), to)
+      close(out, rows(want, heads * dim), 2e-6)
+    }
+    const turn = [c.cos.subarray(0, 35 * 8), c.sin.subarray(0, 35 * 8)]
+    assert.equal(await addon.cacheDrop(cache, Float64Array.of(3, 7, 1, 8, 0), ...turn), true)
+    assert.equal(addon.cacheLength(cache), 38)
+    const v = new Float32Array(38 * kvHeads * dim)
+    addon.cacheRead(cache, Float64Array.of(0, 0, 0, 38), new Float32Array(v.length), v)
+    close(v.subarray(3 * kvHeads * dim), c.v.subarray(10 * kvHeads * dim), 0)
+    assert.throws(() => addon.cacheDropSync(cache, Float64Array.of(30, 9, 1, 8, 0)), { code: 'ERR_MROPE_SHAPE' })
+    addon.cacheDropSync(cache, Float64Array.of(38, 0, 1, 0, 0))
+    addon.cacheDispose(cache)
+  },
+
   'table gives cos and sin': async () => {
     const ids = Float64Array.of(0, 1, 2.5, 70000, 3, 3, 4, 16777215)
     const inv = Float64Array.of(1, 0.1, 0.003)
