@@ -14,6 +14,8 @@
 //   cacheRerotate(cache, params, cos, sin, abort)                                             and cacheRerotateSync
 //   cacheRead(cache, params, k, v), cacheLength(cache), cacheTruncate(cache, length), cacheDispose(cache)
 //
+// Built with Metal it has the functions of binding/gpu-operations.h besides.
+//
 // `params` is a Float64Array laid out by binding/layout.h. Tensors are Float32Array, or Uint16Array of float16 or
 // bfloat16 bits; cos, sin and norm weights Float32Array; cuSeqlens and axisOf Int32Array; scales, ids, invFreq and
 // directions Float64Array. What is optional may be undefined.

@@ -2,6 +2,7 @@ import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import type { Backend } from './backend.js'
 import { CpuBackend } from './cpu/cpu.js'
 import { findMetal } from './metal/find.js'
+import type { MetalBackend } from './metal/metal.js'
 import { type BackendName, backendNames } from './names.js'
 import { loadNative } from './native/load.js'
 import { ReferenceBackend } from './reference/reference.js'
@@ -46,6 +47,8 @@ export function listBackends(): BackendStatus[] {
  *
  * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_BACKEND, as rejections
  */
+export async function openBackend(name: 'metal'): Promise<MetalBackend>
+export async function openBackend(name?: BackendName | 'auto'): Promise<Backend>
 export async function openBackend(name: BackendName | 'auto' = 'auto'): Promise<Backend> {
   if (typeof name !== 'string') {
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', `openBackend: expected a name, got ${show(name)}`, name)
@@ -74,7 +77,11 @@ async function openBest(origin: string): Promise<Backend> {
       passed.push(`${name}: ${why}`)
       continue
     }
-    return open(`${origin}: the best backend available here (${passed.join('; ')})`)
+    try {
+      return await open(`${origin}: the best backend available here (${passed.join('; ')})`)
+    } catch (error) {
+      passed.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
   }
   throw new MropeRangeError('ERR_MROPE_BACKEND', `${origin}: no backend is available`, passed)
 }

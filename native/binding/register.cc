@@ -1,6 +1,9 @@
 #include <exception>
 #include <iterator>
 
+#ifdef MROPE_METAL
+#include "gpu-operations.h"
+#endif
 #include "operations.h"
 #include "work.h"
 
@@ -35,9 +38,21 @@ const Export exportsOf[] = {
     MROPE_EXPORT(cacheCreate),    MROPE_EXPORT(cacheLength),     MROPE_EXPORT(cacheAppend),
     MROPE_EXPORT(cacheAppendSync), MROPE_EXPORT(cacheAttend),    MROPE_EXPORT(cacheAttendSync),
     MROPE_EXPORT(cacheRerotate),  MROPE_EXPORT(cacheRerotateSync), MROPE_EXPORT(cacheRead),
-    MROPE_EXPORT(cacheTruncate),  MROPE_EXPORT(cacheDispose),    MROPE_EXPORT(info),
+    MROPE_EXPORT(cacheStep),      MROPE_EXPORT(cacheStepSync),   MROPE_EXPORT(cacheDrop),
+    MROPE_EXPORT(cacheDropSync),  MROPE_EXPORT(cacheTruncate),   MROPE_EXPORT(cacheDispose),
+    MROPE_EXPORT(info),
     MROPE_EXPORT(setThreads),     MROPE_EXPORT(useInstructions), {"createAbort", createAbort},
     {"abort", raiseAbort},
+#ifdef MROPE_METAL
+    MROPE_EXPORT(gpuDevices),     MROPE_EXPORT(gpuOpen),         MROPE_EXPORT(gpuClose),
+    MROPE_EXPORT(gpuInfo),        MROPE_EXPORT(gpuSelfTest),     MROPE_EXPORT(gpuAllocate),
+    MROPE_EXPORT(gpuAdopt),       MROPE_EXPORT(gpuWindow),       MROPE_EXPORT(gpuHandle),
+    MROPE_EXPORT(gpuWrite),       MROPE_EXPORT(gpuRead),         MROPE_EXPORT(gpuFree),
+    MROPE_EXPORT(gpuRotate),      MROPE_EXPORT(gpuRotateSync),   MROPE_EXPORT(gpuAttend),
+    MROPE_EXPORT(gpuAttendSync),  MROPE_EXPORT(gpuCacheCreate),  MROPE_EXPORT(gpuCacheLength),
+    MROPE_EXPORT(gpuCacheAttend), MROPE_EXPORT(gpuCacheDrop),    MROPE_EXPORT(gpuCacheRead),
+    MROPE_EXPORT(gpuCacheDispose),
+#endif
 };
 
 /** What the callbacks get as their data; freed with the environment. */

@@ -2,6 +2,8 @@ import { attend, attendSync } from '../../lib/attention/attend.js'
 import type { AttendRequest } from '../../lib/attention/request.js'
 import type { BackendRotateOptions } from '../../lib/backends/backend.js'
 import { CpuBackend } from '../../lib/backends/cpu/cpu.js'
+import { hasMetal } from '../../lib/backends/metal/addon.js'
+import { MetalBackend } from '../../lib/backends/metal/metal.js'
 import { loadNative } from '../../lib/backends/native/load.js'
 import { rotate } from '../../lib/rotary/rotate.js'
 import type { RotaryTable } from '../../lib/rotary/table.js'
@@ -14,6 +16,8 @@ export interface Subject {
   toleranceAt(score: number): number
   /** The order of its tiles and what it asks of a bias function on the way are part of the suite. */
   readonly reference: boolean
+  /** Calls are done in the order in which they come. */
+  readonly queued?: boolean
   attend(request: AttendRequest): Promise<Tensor>
   attendSync(request: AttendRequest): Tensor
   rotate(x: Tensor, table: RotaryTable, options?: BackendRotateOptions): Tensor
@@ -65,4 +69,27 @@ function cpuSubjects(): Subject[] {
   })
 }
 
-export const subjects: readonly Subject[] = [reference, ...cpuSubjects()]
+/** The Metal backend where the addon has a device: on a Mac, or with MROPE_ADDON on the host executor. */
+function metalSubjects(): Subject[] {
+  const { addon } = loadNative()
+  if (addon === undefined || !hasMetal(addon) || addon.gpuDevices().names.length === 0) return []
+  process.env.MROPE_CACHE_DIR ??= ''
+  const backend = new MetalBackend(addon, 'a test')
+  return [
+    {
+      name: 'metal',
+      // Scores are sums of float32 products, and exp2 is an approximation.
+      toleranceAt: (score) => 2 ** -21 * (1 + score),
+      reference: false,
+      queued: true,
+      attend: async (request) => (await backend.attend(request)).out,
+      attendSync: (request) => backend.attendSync(request).out,
+      rotate: (x, table, options) => backend.rotateSync(x, table, options).out,
+    },
+  ]
+}
+
+/** One backend alone, where the others have their own run. */
+const only = process.env.MROPE_TEST_BACKEND ?? ''
+const all = [reference, ...cpuSubjects(), ...metalSubjects()]
+export const subjects: readonly Subject[] = all.filter(({ name }) => name.startsWith(only))

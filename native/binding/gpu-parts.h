@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "../gpu/attend.h"
+#include "attend.h"
+#include "gpu.h"
+
+namespace mrope::binding {
+
+/** Where an operation takes its rotation from: cosines and sines, or ids and frequencies. */
+struct RotationSource {
+  bool given = false, byAngles = false;
+  Table table;
+  Angles angles;
+  std::vector<int32_t> axisOf;
+};
+
+/** Says to the reading of a table that angles come from argument `angles` on. */
+void expectAngles(Call &call, std::size_t angles);
+
+/** Reads the angles from argument `angles` on, where they are there, and holds them against the table's shape. */
+void readRotation(Call &call, std::size_t angles, const Table &table, RotationSource &out);
+
+Status rotaryOf(gpu::Device &on, const RotationSource &source, gpu::AngleUse use, const cpu::Run &run,
+                gpu::Rotary &out);
+Status normOf(gpu::Device &on, const Norm &norm, int64_t dim, gpu::RowNorm &out);
+/** A copy of a small bias; a window where the values are in device memory already. */
+Status biasOf(gpu::Device &on, const GpuArguments &arguments, const Bias &bias, gpu::BiasView &out);
+
+/** Does again the rows that the device doubts. */
+Status redo(const gpu::AttendRequest &request, const gpu::BufferRef &doubt, const cpu::Run &run);
+
+}  // namespace mrope::binding

@@ -1,0 +1,2 @@
+/** Hash of the text of test/host-metal/headers. */
+export function headersHash(): string

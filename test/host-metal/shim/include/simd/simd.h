@@ -1,0 +1,1 @@
+// Found by #include; the vocabulary itself is force-included afterwards (shim.h).

@@ -1,0 +1,61 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { type GpuAddon, hasMetal } from '../../lib/backends/metal/addon.js'
+import { findMetal } from '../../lib/backends/metal/find.js'
+import type { MetalBackend } from '../../lib/backends/metal/metal.js'
+import { loadNative } from '../../lib/backends/native/load.js'
+import { type HostMetal, loadHostMetal } from '../host-metal/control.js'
+
+// Tests do not read what former runs left in the archive of pipelines.
+process.env.MROPE_CACHE_DIR ??= ''
+
+/** Other Metal code in this process: test/host-metal/addon/foreign.mm. */
+export interface ForeignMetal {
+  buffer(bytes: number, isPrivate?: boolean): bigint
+  contents(buffer: bigint): Float32Array
+  fill(buffer: bigint, values: Float32Array): void
+  commandBuffer(): bigint
+  /** Waits; gives the text of its error, or an empty one. */
+  commit(commandBuffer: bigint): string
+  release(handle: bigint): void
+}
+
+/** What there is to test: a device, and on Linux its fakes. */
+export interface MetalHere {
+  readonly addon: GpuAddon
+  readonly host: HostMetal | undefined
+  readonly foreign: ForeignMetal | undefined
+}
+
+function find(): MetalHere | undefined {
+  const { addon, path } = loadNative()
+  if (findMetal().open === undefined || addon === undefined || !hasMetal(addon)) return undefined
+  if (process.platform === 'darwin') return { addon, host: undefined, foreign: undefined }
+  const beside = (name: string): string => join(dirname(path ?? ''), name)
+  const foreign = createRequire(import.meta.url)(beside('foreign_metal.node')) as ForeignMetal
+  return { addon, host: loadHostMetal(beside('host_control.node')), foreign }
+}
+
+export const here = find()
+
+/** Tests that need a Metal device; without one there is a pending test that says why. */
+export function describeMetal(title: string, define: (here: MetalHere) => void): void {
+  describe(title, () => {
+    if (here === undefined) it(`needs a Metal device: ${findMetal().why}`)
+    else define(here)
+  })
+}
+
+/** Tests that let the fakes fail; on a Mac there are none of these. */
+export function describeHost(title: string, define: (here: MetalHere & { readonly host: HostMetal }) => void): void {
+  describe(title, () => {
+    if (here?.host === undefined) it('needs the host executor: MROPE_ADDON names its addon')
+    else define({ ...here, host: here.host })
+  })
+}
+
+export async function openMetal(): Promise<MetalBackend> {
+  const { open, why } = findMetal()
+  if (open === undefined) throw new Error(why)
+  return open('a test')
+}
