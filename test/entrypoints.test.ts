@@ -52,7 +52,7 @@ describe('entry points', () => {
     const [{ files, unpackedSize }] = JSON.parse(stdout.slice(stdout.indexOf('[')))
     const paths: string[] = files.map(({ path }: { path: string }) => path)
     assert.deepEqual(
-      paths.filter((path) => !/^(dist\/|README\.md$|LICENSE$|package\.json$)/.test(path)),
+      paths.filter((path) => !/^(dist\/|docs\/|prebuilds\/|README\.md$|LICENSE$|package\.json$)/.test(path)),
       [],
     )
     assert.ok(unpackedSize < 5e6, `${unpackedSize} bytes`)
