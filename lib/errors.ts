@@ -23,6 +23,7 @@ export const errorCodes = {
   ERR_MROPE_COMPILE: 'a kernel did not compile',
   ERR_MROPE_SAFETENSORS: 'a safetensors file is damaged',
   ERR_MROPE_JSON: 'a JSON document is malformed',
+  ERR_MROPE_IMAGE: 'an image is damaged or too large',
   ERR_MROPE_FILE: 'a file cannot be read or written',
   ERR_MROPE_USAGE: 'the command line is not valid',
 } as const

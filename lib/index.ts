@@ -39,6 +39,7 @@ export {
 export type { Backend, BackendRotateOptions } from './backends/backend.js'
 export type { BackendCache, CacheOptions, CacheStep } from './backends/cache.js'
 export type { GpuInfo } from './backends/metal/addon.js'
+export type { MetalCache } from './backends/metal/cache.js'
 export { type DeviceResult, DeviceTensor } from './backends/metal/device-tensor.js'
 export { type MemoryEstimate, MetalBackend } from './backends/metal/metal.js'
 export type { MetalAttendRequest } from './backends/metal/operands.js'

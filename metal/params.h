@@ -73,7 +73,13 @@ enum RotateAppendBuffer {
   AppendCacheK = 2,
   AppendCacheV = 3,
   AppendWeight = 4,
-  AppendParameters = 5
+  AppendParameters = 5,
+  AppendCos = 6,  // tables [head][n][f] of the new tokens (ConstantKeepAngles)
+  AppendSin = 7
+};
+
+enum RotateAppendConstant {
+  ConstantKeepAngles = 7  // bool: the angles go to tables too, for the dispatches that follow
 };
 
 struct RotateAppendParams {

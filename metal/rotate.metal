@@ -2,6 +2,7 @@
 //
 //   rotate_rows     out[n][h] = rotate(norm(x[n][h]), angle(n))
 //   rotate_append   cacheK[h][slot + n] = rotate(norm(k[n][h]), angle(n))        cacheV[h][slot + n] = v[n][h]
+//                   cosTable[h][n][f], sinTable[h][n][f] = angle(n)              (ConstantKeepAngles)
 //
 // Layout      x, k, v   [token][head][dim]          strides are parameters, the channels of a row are neighbours
 //             cache     [kvHead][capacity][dim]
@@ -15,6 +16,7 @@
 //
 // Work        A threadgroup takes tokensPerGroup tokens and the heads of one head of the allocation: grid (token groups,
 //             heads of the allocation). It makes the angles once per token and pair, then its simdgroups take the rows.
+//             With ConstantKeepAngles attention reads them from tables and makes none: a layer makes each angle once.
 // Numerics    angles: rotary.h. Norm and rotation in float, one rounding at the store.
 // Limits      tokensPerGroup · pairs ≤ MROPE_ANGLES; MROPE_WIDTH 2 wants even pairs, strides, dims and offsets.
 //
@@ -23,6 +25,7 @@
 
 constant int normPlace [[function_constant(ConstantNorm)]];
 constant bool turnBack [[function_constant(ConstantInverse)]];
+constant bool keepAngles [[function_constant(ConstantKeepAngles)]];
 
 #ifndef MROPE_ANGLES
 #define MROPE_ANGLES 512
@@ -57,6 +60,7 @@ kernel void rotate_append(const device MROPE_K *k [[buffer(AppendK)]], const dev
                           device MROPE_T *cacheK [[buffer(AppendCacheK)]],
                           device MROPE_T *cacheV [[buffer(AppendCacheV)]],
                           const device float *weight [[buffer(AppendWeight)]],
+                          device float *cosTable [[buffer(AppendCos)]], device float *sinTable [[buffer(AppendSin)]],
                           constant RotateAppendParams &P [[buffer(AppendParameters)]], MROPE_ROTARY_ARGUMENTS,
                           uint2 group [[threadgroup_position_in_grid]], uint index [[thread_index_in_threadgroup]],
                           uint simdgroup [[simdgroup_index_in_threadgroup]],
@@ -67,6 +71,13 @@ kernel void rotate_append(const device MROPE_K *k [[buffer(AppendK)]], const dev
   const uint pairs = P.rotary.pairs, heads = P.kvHeads / P.rotary.heads, head0 = group.y * heads;
   fillAngles(rotary, group.y, token0, tokens, 1.0f, angles, index, simdgroups * 32u);
   threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (keepAngles) {
+    const ulong first = (ulong(group.y) * P.tokens + token0) * pairs;
+    for (uint i = index; i < tokens * pairs; i += simdgroups * 32u) {
+      cosTable[first + i] = angles[i].x;
+      sinTable[first + i] = angles[i].y;
+    }
+  }
   for (uint row = simdgroup; row < tokens * heads; row += simdgroups) {
     const uint token = row / heads, head = head0 + row % heads;
     const ulong slot = ulong(head) * P.capacity + P.slot + token0 + token;

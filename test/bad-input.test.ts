@@ -6,6 +6,7 @@ import {
   frameTimes,
   layouts,
   Positions,
+  RotaryAngles,
   Sequence,
   spectra,
 } from '../lib/index.js'
@@ -277,7 +278,36 @@ const fine = {
   spectrum: spectra.default({ base: 1e4, dim: 128 }),
   allocation: allocations.chunked([16, 24, 24], 64),
 }
+const one = llama.positions(Sequence.of([{ kind: 'text', length: 3 }]))
+const angles = (change: object): RotaryAngles => {
+  const { invFreq, attentionFactor, allocation, pairing } = encodings.qwen2VL()
+  const positions = encodings.qwen2VL().positions(Sequence.of([{ kind: 'text', length: 3 }]))
+  return new RotaryAngles({ positions, invFreq, attentionFactor, allocation, pairing, ...change })
+}
+const short = { ...fine.allocation, axisOf: new Int8Array(6) }
+refuses('angles', [
+  ['nothing', () => new RotaryAngles(undefined as never), 'Type ARGUMENT', undefined, /expected an object/],
+  ['no positions', () => angles({ positions: null }), 'Type ARGUMENT', null, /positions .* got null/],
+  ['positions of one axis', () => angles({ positions: one }), 'Range SHAPE', one.axes, /1 axes, the encoding 3/],
+  ['frequencies as text', () => angles({ invFreq: '1' }), 'Type ARGUMENT', '1', /invFreq/],
+  ['three frequencies', () => angles({ invFreq: new Float64Array(3) }), 'Range SHAPE', 3, /3 frequencies for 64 pairs/],
+  ['a factor of NaN', () => angles({ attentionFactor: Number.NaN }), 'Type ARGUMENT', Number.NaN, /attentionFactor/],
+  ['no allocation', () => angles({ allocation: null }), 'Type ARGUMENT', null, /allocations/],
+  ['a short allocation', () => angles({ allocation: short }), 'Range SECTIONS', 6, /1 × 64 entries/],
+  ['an unknown pairing', () => angles({ pairing: 'odd' }), 'Type ARGUMENT', 'odd', /pairing/],
+  ['an unknown precision', () => angles({ precision: 'float8' }), 'Type ARGUMENT', 'float8', /precision/],
+  ['an unknown option', () => angles({ base: 1 }), 'Type ARGUMENT', 'base', /unknown option/],
+])
+
 refuses('encodings, layouts and tables', [
+  ['an encoding of nothing', () => new Encoding(undefined as never), 'Range CONFIG', undefined, /headDim/],
+  [
+    'an encoding without a layout',
+    () => new Encoding({ ...fine, layout: undefined as never }),
+    'Type ARGUMENT',
+    undefined,
+    /layouts/,
+  ],
   [
     'a table of a NaN id',
     () => encodings.qwen2VL().table(nan),

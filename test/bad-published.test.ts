@@ -219,6 +219,9 @@ const cut =
   () =>
     Sequence.of([{ kind: 'slices', slices, ...more } as Segment])
 refuses('options of layouts that nobody reads', [
+  ['v2pe of a number', () => layouts.v2pe(bad(64)), 'Type ARGUMENT', 64, /layouts\.v2pe: expected an object, got 64/],
+  ['circle of text', () => layouts.circle(bad('auto')), 'Type ARGUMENT', 'auto', /layouts\.circle: expected an object/],
+  ['slices of null', () => layouts.slices(bad(null)), 'Type ARGUMENT', null, /layouts\.slices: expected an object/],
   ['circle', () => layouts.circle(bad({ alfa: 1 })), 'Type ARGUMENT', 'alfa', /layouts.circle: unknown option "alfa"/],
   ['v2pe', () => layouts.v2pe(bad({ tile: 1 })), 'Type ARGUMENT', 'tile', /layouts.v2pe: unknown option "tile"/],
   ['slices', () => layouts.slices(bad({ mode: 1 })), 'Type ARGUMENT', 'mode', /layouts.slices: unknown option "mode"/],
@@ -283,6 +286,14 @@ const ring = encodings.circleRope()
 const sequence = Sequence.of(A)
 const positions = encodings.qwen3VL().positions(sequence)
 refuses('layers', [
+  ['no positions', () => deepStack(bad(null), Sequence.of([]), [1]), 'Type ARGUMENT', null, /expected Positions/],
+  [
+    'no sequence',
+    () => deepStack(encodings.llama().positions(Sequence.of([])), bad(7), [1]),
+    'Type ARGUMENT',
+    7,
+    /expected a Sequence, got 7/,
+  ],
   ['0 layers', () => alternateLayers(ring, ring, { layers: 0 }), 'Range ARGUMENT', 0, /alternateLayers: layers/],
   [
     'strategy',

@@ -247,6 +247,8 @@ refuses('biases', [
     8,
     /above the 8 exact buckets \(of 32\).*got 8/,
   ],
+  ['a distance of NaN', () => t5Bucket(Number.NaN), 'Range ARGUMENT', Number.NaN, /distance is a whole number/],
+  ['a distance of 0.5', () => t5Bucket(0.5), 'Range ARGUMENT', 0.5, /got 0.5/],
   ['half a bucket', () => t5Bucket(3, { buckets: 7.5 }), 'Range ARGUMENT', 7.5, /buckets must be an integer/],
   [
     'lists of different lengths',

@@ -151,6 +151,10 @@ for (const { name } of listBackends().filter(({ available }) => available)) {
       await refusesAsync(() => cache.attend(7, step(10, 14)), 'ERR_MROPE_ARGUMENT', '7')
       await refusesAsync(() => cache.read(0, 5, 11), 'ERR_MROPE_SHAPE', '11')
       await refusesAsync(() => cache.drop(5, 6), 'ERR_MROPE_SHAPE', '11')
+      for (const turn of [null, {}, 3, { shape: [1, 9, 64] }]) {
+        await refusesAsync(() => cache.drop(0, 1, turn as never), 'ERR_MROPE_ARGUMENT', 'cos and sin')
+      }
+      await refusesAsync(() => cache.drop(0, 2, encoding.angles(positions.slice(0, 9))), 'ERR_MROPE_SHAPE', '9 rows')
       assert.equal(cache.length(0), 10)
       assert.deepEqual((await cache.read(0, 0, 10)).k.data, was.k.data)
       const out = await cache.attend(0, step(10, 14))

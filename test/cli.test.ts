@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readSafetensors } from '../lib/io/safetensors.js'
-import { type CliResult, mrope } from './support/cli.js'
+import { type CliResult, mrope, run } from './support/cli.js'
 
 const golden = 'test/golden/qwen2_5_vl/image_video'
 const capture = ['--config', `${golden}/config.json`, '--sequence', `${golden}/sequence.json`]
@@ -168,6 +168,14 @@ describe('command line', () => {
     assert.ok(backends.length >= 5)
     for (const { name, why } of backends) assert.ok(name && why)
     assert.ok(auto.backend && auto.why)
+    assert.deepEqual(json(await mrope('--json', 'doctor')).node, node)
+  })
+
+  it('a reader that closes the pipe early is no error', async () => {
+    const { stdout, stderr } = await run('sh', ['-c', `"${process.execPath}" dist/cli.mjs doctor --help | head -c 5`])
+    assert.deepEqual([stdout, stderr], ['Usage', ''])
+    const many = `positions ${capture.join(' ')} --decode 100000 --json`
+    assert.equal((await run('sh', ['-c', `"${process.execPath}" dist/cli.mjs ${many} | head -c 1`])).stderr, '')
   })
 
   it('--help everywhere, with exit code 0', async () => {
@@ -193,9 +201,15 @@ describe('command line', () => {
     ]
     for (const [name, args] of usage) {
       it(`${name}: exit code 2`, async () => {
-        const result = await mrope(...args, '--json')
-        assert.equal(result.code, 2, result.stdout)
-        assert.equal(json(result).error.code, 'ERR_MROPE_USAGE')
+        for (const flagged of [
+          [...args, '--json'],
+          ['--json', ...args],
+        ]) {
+          const result = await mrope(...flagged)
+          assert.equal(result.code, 2, result.stdout)
+          assert.equal(json(result).error.code, 'ERR_MROPE_USAGE')
+          assert.doesNotMatch(json(result).error.message, /--json/)
+        }
         const plain = await mrope(...args)
         assert.equal(plain.code, 2)
         assert.equal(plain.stdout, '')

@@ -48,6 +48,9 @@ describe('the verdict in words', () => {
     assert.match(plain.words[0], /777 tokens with ids up to 776; all of them are text; generated text goes on from 777/)
     const empty = say(encodings.qwen2VL(), Sequence.of([]), { generated: 0 })
     assert.deepEqual([empty.coherent, empty.maxId, empty.growth, empty.decode.last], [true, -1, null, null])
+    assert.equal(empty.words[0], 'The prompt is empty, so nothing in it can be wrong.')
+    const begun = say(encodings.qwen2VL(), Sequence.of([]))
+    assert.equal(begun.words[0], 'The prompt is empty, so nothing in it can be wrong; generated text starts at 0.')
   })
 
   it('has a sentence for every predicate that fails', () => {

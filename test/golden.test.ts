@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { familyNames, familyOf } from '../lib/encodings/families.js'
 import {
   allocations,
   type Encoding,
@@ -10,6 +11,7 @@ import {
   visionEncodingFromConfig,
 } from '../lib/index.js'
 import { readSafetensors } from '../lib/io/safetensors.js'
+import { textFamilyNames } from '../lib/sequence/family-names.js'
 import { planes, vectors } from './support/ids.js'
 
 /** What the model code computed for one row; see test/golden/generator/README.md. */
@@ -239,6 +241,14 @@ describe('the manifest of the golden captures', () => {
         .map(({ family, name }) => `${family}/${name}`)
         .sort(),
     )
+  })
+
+  it('a family says run where attention layers of it were captured, and nowhere else', () => {
+    const listed = read<{ family: string; kind: string }[]>(golden, 'manifest.json')
+    const captured = new Set(listed.filter(({ kind }) => kind === 'attend').map(({ family }) => family))
+    captured.delete('qwen2_5_vl_yarn')
+    const run = [...familyNames, ...textFamilyNames].filter((name) => familyOf(name)?.verified === 'run')
+    assert.deepEqual(run.sort(), [...captured].sort())
   })
 })
 

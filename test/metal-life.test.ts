@@ -81,18 +81,25 @@ describeHost('life on a device', ({ host }) => {
     await backend.dispose()
   })
 
-  it('an abort before the work is submitted leaves out as it was, and the backend works on', async () => {
-    const backend = await openMetal()
-    const controller = new AbortController()
-    const queue = Array.from({ length: 8 }, () => backend.attend({ q, k, v, table, signal: controller.signal }))
-    controller.abort(new Error('enough'))
-    for (const one of await Promise.allSettled(queue)) {
-      assert.ok(one.status === 'rejected')
-      assert.match(String(one.reason), /enough/)
-    }
-    await backend.attend({ q, k, v, table })
-    await backend.dispose()
-  })
+  const encoding = encodings.qwen2VL()
+  const wide = (heads: number, seed: number) => randomTensor('float32', [33, heads, encoding.headDim], seed)
+  const angles = encoding.angles(encoding.positions(Sequence.of([{ kind: 'text', length: 33 }])))
+  for (const [by, inputs] of [
+    ['a table', { q, k, v, table }],
+    ['angles', { q: wide(14, 1), k: wide(2, 2), v: wide(2, 3), table: angles }],
+  ] as const)
+    it(`an abort before the work is submitted, by ${by}: its reason, and the backend works on`, async () => {
+      const backend = await openMetal()
+      const controller = new AbortController()
+      const queue = Array.from({ length: 8 }, () => backend.attend({ ...inputs, signal: controller.signal }))
+      controller.abort(new Error('enough'))
+      for (const one of await Promise.allSettled(queue)) {
+        assert.ok(one.status === 'rejected')
+        assert.match(String(one.reason), /enough/)
+      }
+      await backend.attend(inputs)
+      await backend.dispose()
+    })
 
   for (const how of ['terminate', 'exit'] as const) {
     it(`a worker that ends by ${how} with work under way takes nobody with it`, async () => {

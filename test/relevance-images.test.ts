@@ -179,20 +179,20 @@ describe('readImage refuses', () => {
     ['an empty ArrayBuffer', new ArrayBuffer(0)],
   ]
   for (const [name, bytes] of empty) {
-    it(name, () => refusesAsync(() => readImage(bytes), 'ERR_MROPE_FILE', 'no bytes'))
+    it(name, () => refusesAsync(() => readImage(bytes), 'ERR_MROPE_IMAGE', 'no bytes'))
   }
 
-  it('bytes that are no image', () => refusesAsync(() => readImage(samples(1000, 3)), 'ERR_MROPE_FILE', '1000 bytes'))
+  it('bytes that are no image', () => refusesAsync(() => readImage(samples(1000, 3)), 'ERR_MROPE_IMAGE', '1000 bytes'))
 
   it('a PNG that ends early, wherever it does', async () => {
     for (const end of [1, 8, 20, 33, 40, 100, Math.floor(good.length / 2), good.length - 20]) {
-      await refusesAsync(() => readImage(good.subarray(0, end)), 'ERR_MROPE_FILE', `${end} bytes`)
+      await refusesAsync(() => readImage(good.subarray(0, end)), 'ERR_MROPE_IMAGE', `${end} bytes`)
     }
   })
 
   it('a JPEG that ends early', async () => {
     const bytes = await (await writer(smooth)).jpeg({ quality: 90 }).toBuffer()
-    await refusesAsync(() => readImage(bytes.subarray(0, bytes.length / 2)), 'ERR_MROPE_FILE', 'cannot decode')
+    await refusesAsync(() => readImage(bytes.subarray(0, bytes.length / 2)), 'ERR_MROPE_IMAGE', 'cannot decode')
   })
 
   it('flipped bytes are refused or read, but never crash or give another size of data', async () => {
@@ -211,12 +211,12 @@ describe('readImage refuses', () => {
 
   it('a header of 100 000 × 100 000 pixels, before anything is decoded', async () => {
     const bytes = pngOf(100_000, 100_000, 2, new Uint8Array(10))
-    await refusesAsync(() => readImage(bytes), 'ERR_MROPE_FILE', '100000 × 100000 = 10000000000 pixels', '67108864')
+    await refusesAsync(() => readImage(bytes), 'ERR_MROPE_IMAGE', '100000 × 100000 = 10000000000 pixels', '67108864')
   })
 
   it('one pixel more than maxPixels, encoded and raw, and takes as many', async () => {
-    await refusesAsync(() => readImage(good, { maxPixels: 230 }), 'ERR_MROPE_FILE', '33 × 7 = 231 pixels', '230')
-    await refusesAsync(() => readImage(rgb, { maxPixels: 230 }), 'ERR_MROPE_SHAPE', '33 × 7 pixels', '230')
+    await refusesAsync(() => readImage(good, { maxPixels: 230 }), 'ERR_MROPE_IMAGE', '33 × 7 = 231 pixels', '230')
+    await refusesAsync(() => readImage(rgb, { maxPixels: 230 }), 'ERR_MROPE_IMAGE', '33 × 7 pixels', '230')
     assert.equal((await readImage(good, { maxPixels: 231 })).width, 33)
   })
 

@@ -6,6 +6,7 @@ import type { Encoding } from '../lib/encodings/encoding.js'
 import { encodings } from '../lib/encodings/named.js'
 import {
   allocations,
+  alternateLayers,
   Encoding as EncodingClass,
   encodingFromConfig,
   layouts,
@@ -202,6 +203,64 @@ for (const { name: backendName } of listBackends().filter(({ available }) => ava
       await assert.rejects(session.drop(1, 3), hasCode('ERR_MROPE_BLOCK', 'image'))
       await assert.rejects(session.drop(5, 50), hasCode('ERR_MROPE_ARGUMENT', '10 cached'))
       assert.equal(session.length, 10)
+    })
+
+    it('gives every layer the ids of its own encoding (CircleRoPE, alternating geometry)', async () => {
+      const pair = [encodings.circleRope(), encodings.qwen2VL()] as const
+      const alternating = alternateLayers(...pair, { layers: 4 })
+      const sequence = Sequence.of([text(3), image, text(2)])
+      const [length, total] = [sequence.length, sequence.length + 2]
+      const session = await openSession(alternating.encodings, { backend, layers: 4, heads, kvHeads, capacity: 32 })
+      await session.append(sequence)
+      for (let layer = 0; layer < 4; layer++) {
+        const alone = await open(pair[layer % 2])
+        await alone.append(sequence)
+        const input = layerInput(pair[layer % 2], total, layer)
+        for (const [start, end] of [
+          [0, 4],
+          [4, length],
+          [length, total],
+        ]) {
+          const expected = await step(alone, input, start, end)
+          const { data } = await step(session, input, start, end, layer)
+          assert.deepEqual(data, expected.data, `layer ${layer}`)
+        }
+        assert.deepEqual(session.positionsOf(layer).ids, alone.positions.ids)
+      }
+      assert.notDeepEqual(session.positionsOf(0).ids, session.positionsOf(1).ids)
+      assert.deepEqual(session.positions.ids, session.positionsOf(0).ids)
+      // The last tokens can be taken back; in the middle keys of the layers would turn by different angles.
+      await assert.rejects(session.drop(0, 1), hasCode('ERR_MROPE_STATE', '2 encodings'))
+      await session.drop(total - 3, 3)
+      await session.append(Sequence.of([text(1)]))
+      assert.equal(session.sequence.length, total - 2)
+      await session.dispose()
+    })
+
+    it('refuses encodings that are not one for each layer', async () => {
+      const options = { backend, layers: 2, heads, kvHeads, capacity: 8 }
+      const [one, other] = [encodings.qwen2VL(), encodings.qwen35()]
+      await assert.rejects(openSession([one], options), hasCode('ERR_MROPE_SHAPE', '1 encodings for 2 layers'))
+      await assert.rejects(openSession([one, other], options), hasCode('ERR_MROPE_SHAPE', '256'))
+      await assert.rejects(openSession([one, null as never], options), hasCode('ERR_MROPE_ARGUMENT', 'null'))
+      await assert.rejects(openSession([], { ...options, layers: 0 }), hasCode('ERR_MROPE_ARGUMENT', 'layers'))
+    })
+
+    it('refuses an append while tokens are dropped, and everything after dispose', async () => {
+      const encoding = encodings.qwen2VL()
+      const session = await open(encoding)
+      const sequence = Sequence.of([text(6)])
+      await session.append(sequence)
+      await step(session, layerInput(encoding, 6, 1), 0, 6)
+      const dropped = session.drop(0, 2)
+      await assert.rejects(session.append(sequence), hasCode('ERR_MROPE_STATE', 'under way'))
+      await dropped
+      await session.append(sequence)
+      assert.equal(session.sequence.length, 10)
+      await session.dispose()
+      await session.dispose()
+      await assert.rejects(session.append(sequence), hasCode('ERR_MROPE_STATE', 'disposed'))
+      await assert.rejects(session.drop(0, 1), hasCode('ERR_MROPE_STATE', 'disposed'))
     })
 
     for (const dtype of ['float16', 'bfloat16'] as const) {

@@ -1,4 +1,4 @@
-import { MropeRangeError, show } from '../errors.js'
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 
 /**
  * Which axis turns which pair: the direction weights `u[h][f][a]` of the one formula
@@ -69,9 +69,14 @@ export function checkPairs(pairs: number, name: string): number {
 
 /**
  * Holds the parts of an allocation against each other, for those that are not made here.
- * @throws MropeRangeError ERR_MROPE_SECTIONS
+ * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_SECTIONS
  */
-export function checkAllocation({ name, axes, pairs, heads, axisOf, directions, frequencyOf }: Allocation): void {
+export function checkAllocation(allocation: Allocation): void {
+  const { name, axes, pairs, heads, axisOf, directions, frequencyOf } = Object(allocation) as Allocation
+  if (!(axisOf instanceof Int8Array) || (directions !== undefined && !(directions instanceof Float64Array))) {
+    const text = `allocation: expected one of allocations.…(), got ${show(allocation)}`
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, allocation)
+  }
   checkPairs(pairs, name)
   const wrong = (what: string, value: unknown): MropeRangeError =>
     new MropeRangeError('ERR_MROPE_SECTIONS', `allocation ${name}: ${what}, got ${show(value)}`, value)

@@ -1,51 +1,4 @@
-/** What the model has to do. */
-export interface Needs {
-  /** `text`: no pictures. `vision`: an image or video encoder. `vision-language`: text with pictures in one sequence. */
-  readonly task: 'text' | 'vision' | 'vision-language'
-  /** `none`: a checkpoint is used as it is. `continue`: trained on from a language model. `scratch`. */
-  readonly training: 'none' | 'continue' | 'scratch'
-  /** Every input has the same size. Default false. */
-  readonly fixedSize?: boolean
-  readonly video?: boolean
-  /** Axes of a position. Default: 3 for video and language models with pictures, 2 for images, 1 for text. */
-  readonly axes?: number
-  /** KV heads of the model. */
-  readonly kvHeads?: number
-  /** The heads are spread over several devices. Default false. */
-  readonly tensorParallel?: boolean
-  /** Largest id that training has seen, and the largest that prompts will have. */
-  readonly trainedMaximum?: number
-  readonly largestId?: number
-}
-
-export interface Reason {
-  /** What was decided, by the name of a part of the recommendation. */
-  readonly choice: 'keep' | 'layout' | 'allocation' | 'tables' | 'positions' | 'frequencies' | 'scaling'
-  readonly because: string
-  readonly source: string
-}
-
-/** Parts of an encoding; null where the needs do not decide it. */
-export interface Recommendation {
-  /** Take the numbers of the checkpoint and change nothing. */
-  readonly keep: boolean
-  /** By name: a key of `layouts`, or how a vision encoder counts. */
-  readonly layout: string | null
-  readonly allocation: string | null
-  readonly tables: 'precomputed' | 'dynamic' | null
-  /** `normalised`: a side spans −1 to 1 at any resolution. */
-  readonly positions: 'normalised' | 'index' | null
-  /** Where a search of frequencies should look first; radians a position. */
-  readonly frequencies: {
-    readonly minimum: readonly number[]
-    readonly ratio: readonly number[]
-    readonly zeroShare: readonly number[]
-  } | null
-  readonly scaling: { readonly name: 'yarn'; readonly factor: number } | null
-  readonly reasons: readonly Reason[]
-  /** What else would do, and what it costs. */
-  readonly alternatives: readonly string[]
-}
+import type { Needs, Reason, Recommendation } from './recommendation.js'
 
 const paper = 'Revisiting Multimodal Positional Encoding, arXiv 2510.23095'
 const nd = 'N-dimensional Rotary Positional Embeddings, jerryxio.ng/posts/nd-rope'
@@ -62,14 +15,15 @@ export interface Rule {
   readonly when: (needs: Known) => boolean
   readonly set: Partial<Parts> | ((needs: Known) => Partial<Parts>)
   readonly reason: Reason | ((needs: Known) => Reason)
-  readonly alternative?: string
+  readonly alternative?: string | ((needs: Known) => string | null)
 }
 
-const trains = ({ training }: Known): boolean => training !== 'none'
-const manyAxes = ({ axes, kvHeads, tensorParallel }: Known): boolean =>
-  axes > 3 && !tensorParallel && (kvHeads === null || kvHeads >= axes)
+const trains = (task: Needs['task'], { training, ...needs }: Known): boolean =>
+  training !== 'none' && needs.task === task
+const headsSuffice = ({ axes, kvHeads, tensorParallel }: Known): boolean =>
+  !tensorParallel && (kvHeads === null || kvHeads >= axes)
 
-/** The decision tree, branch by branch; a later rule overrides an earlier one. */
+/** The decision tree, branch by branch. No two rules that can be met together are about the same choice. */
 export const rules: readonly Rule[] = [
   {
     when: ({ training }) => training === 'none',
@@ -82,12 +36,41 @@ export const rules: readonly Rule[] = [
     },
   },
   {
-    when: (needs) => trains(needs) && needs.task === 'text',
-    set: { layout: 'sequential', allocation: 'single', positions: 'index' },
+    when: (needs) => trains('text', needs),
+    set: {
+      layout: 'sequential',
+      allocation: 'single',
+      encoding: { make: 'encodings.llama', options: {} },
+      positions: 'index',
+    },
     reason: { choice: 'layout', because: 'Text has one direction: one running id, all pairs on it.', source: paper },
   },
   {
-    when: (needs) => trains(needs) && needs.task === 'vision-language',
+    when: (needs) => trains('vision-language', needs) && needs.axes === 1,
+    set: {
+      layout: 'v2pe',
+      allocation: 'single',
+      encoding: { make: 'encodings.v2pe', options: {} },
+      positions: 'index',
+    },
+    reason: {
+      choice: 'layout',
+      because: 'With one axis rows and columns cannot be told apart; smaller steps for visual tokens keep ids low.',
+      source: 'OpenGVLab/V2PE modeling_internvl_chat.py',
+    },
+    alternative: 'layouts.lateFusion: a whole id for every token, as LLaVA and InternVL are trained.',
+  },
+  {
+    when: (needs) => trains('vision-language', needs) && needs.axes === 2,
+    set: { layout: 'rowsAndColumns', allocation: 'repeated', positions: 'index' },
+    reason: {
+      choice: 'layout',
+      because: 'Two axes are rows and columns, by turns over the pairs; text moves on both, and so do frames.',
+      source: 'huggingface/transformers 5.18, models/neomme',
+    },
+  },
+  {
+    when: (needs) => trains('vision-language', needs) && needs.axes === 3,
     set: { layout: 'spatialReset', positions: 'index' },
     reason: {
       choice: 'layout',
@@ -95,53 +78,98 @@ export const rules: readonly Rule[] = [
         'Rows and columns count from 0 in every block: the structure of pictures is kept, ids grow by the longest side only, no text id lies in a block, and motion between frames does not mix with time.',
       source: `${paper}: spatial reset`,
     },
-    alternative: 'mrope: without the reset, as Qwen3-VL is trained; rows and columns then move with time.',
+    alternative:
+      'layouts.mropeTimestamps: without the reset, as Qwen3-VL is trained; rows and columns then move with time.',
   },
   {
-    when: (needs) => trains(needs) && needs.task === 'vision-language',
-    set: { allocation: 'interleaved' },
+    when: (needs) => trains('vision-language', needs) && needs.axes === 3,
+    set: { allocation: 'interleaved', encoding: { make: 'encodings.mropeI', options: {} } },
     reason: {
       choice: 'allocation',
       because:
         'Every axis gets fast and slow pairs, and equal ids give text the frequencies of the language model; YaRN works on it unchanged.',
       source: `${paper}: MRoPE-Interleave, ratio 24:20:20`,
     },
-    alternative: 'perHead: an axis has whole heads; nearly as good, harder to spread over devices.',
+    alternative: (needs) =>
+      headsSuffice(needs)
+        ? 'allocations.perHead: an axis has whole heads; nearly as good, harder to spread over devices.'
+        : null,
   },
   {
-    when: (needs) => trains(needs) && needs.task === 'vision-language' && manyAxes(needs),
+    when: (needs) => trains('vision-language', needs) && needs.axes > 3,
+    set: { layout: null, positions: 'index' },
+    reason: ({ axes }) => ({
+      choice: 'layout',
+      because: `No layout counts ${axes} axes: give ids of your own by Positions.from, rows and columns from 0 in every block, text with one id on all axes.`,
+      source: `${paper}: spatial reset`,
+    }),
+  },
+  {
+    when: (needs) => trains('vision-language', needs) && needs.axes > 3 && headsSuffice(needs),
     set: { allocation: 'perHead' },
     reason: ({ axes }) => ({
       choice: 'allocation',
-      because: `${axes} axes would leave each too few pairs of one head; whole heads give every axis the full range.`,
+      because: `${axes} axes would leave each too few pairs of one head; whole heads give every axis the full range. It takes ${axes} KV heads or more.`,
       source: `${paper}: MHRoPE`,
     }),
-    alternative: 'interleaved: one table for all heads.',
+    alternative: 'allocations.repeated: axes by turns over the pairs; one table for all heads.',
   },
   {
-    when: (needs) => trains(needs) && needs.task === 'vision',
-    set: { layout: 'grid', allocation: 'goldenGate', positions: 'normalised' },
-    reason: {
+    when: (needs) => trains('vision-language', needs) && needs.axes > 3 && !headsSuffice(needs),
+    set: { allocation: 'repeated' },
+    reason: ({ tensorParallel }) => ({
       choice: 'allocation',
+      because: `Axes by turns over the pairs, so that each gets fast and slow ones: whole heads for an axis ${tensorParallel ? 'are hard to spread over devices' : 'take as many KV heads as axes'}.`,
+      source: `${paper}: full frequency utilization`,
+    }),
+  },
+  {
+    when: (needs) => trains('vision', needs) && needs.axes === 2,
+    set: { encoding: { make: 'visionEncodings.goldenGate', options: {} } },
+    reason: {
+      choice: 'encoding',
       because:
         'Directions spread over the whole circle let a query meet one cell; axial pairs meet its row and its column. Nothing is learned, so it holds best at other resolutions.',
       source: `${nd}: Golden Gate RoPE, 79.78 → 80.41 % from 224 to 384 pixels`,
     },
-    alternative: 'axial: two tables of half the pairs, known from many towers; 79.58 → 79.57 % on the same test.',
+    alternative:
+      'visionEncodings.ropeVitAxial: two tables of half the pairs, known from many towers; 79.58 → 79.57 % on the same test.',
   },
   {
-    when: (needs) => needs.training === 'scratch' && needs.task === 'vision' && !needs.fixedSize,
-    set: {},
+    when: (needs) => trains('vision', needs) && needs.axes === 3 && needs.video,
+    set: { encoding: { make: 'visionEncodings.nd', options: { directions: 'axial', coordinates: 'corners' } } },
+    reason: {
+      choice: 'encoding',
+      because: 'Time, rows and columns take the frequencies in turn, so that none is left with fast or slow ones only.',
+      source: `${paper}: full frequency utilization`,
+    },
+  },
+  {
+    when: (needs) => trains('vision', needs) && needs.axes !== 2 && !(needs.axes === 3 && needs.video),
+    set: { encoding: { make: 'visionEncodings.nd', options: { directions: 'uniform', coordinates: 'corners' } } },
+    reason: {
+      choice: 'encoding',
+      because:
+        'Directions spread evenly over the sphere serve any number of axes, and no axis or diagonal is preferred.',
+      source: nd,
+    },
+  },
+  {
+    when: (needs) => trains('vision', needs),
+    set: { positions: 'normalised' },
     reason: {
       choice: 'positions',
       because:
         'With sides from −1 to 1 a larger picture has its cells nearer to each other, within the range of training.',
       source: nd,
     },
-    alternative: 'mixed: directions learned from scratch; better at the resolution of training, worse at others.',
+    alternative: ({ training, axes, fixedSize }) =>
+      training === 'scratch' && axes === 2 && !fixedSize
+        ? 'visionEncodings.ropeVitMixed: directions learned from scratch; better at the resolution of training, worse at others.'
+        : null,
   },
   {
-    when: (needs) => trains(needs) && needs.task === 'vision',
+    when: (needs) => trains('vision', needs),
     set: ({ video }) => ({
       frequencies: video
         ? { minimum: [0.1, 0.2, 0.5], ratio: [20, 50, 100], zeroShare: [0, 0.25] }
@@ -154,15 +182,6 @@ export const rules: readonly Rule[] = [
         : 'Pictures are shorter than texts: search these ranges first, with a quarter of the pairs left still.',
       source: nd,
     }),
-  },
-  {
-    when: (needs) => trains(needs) && needs.task === 'vision' && needs.video,
-    set: { allocation: 'interleaved' },
-    reason: {
-      choice: 'allocation',
-      because: 'Time, rows and columns take the frequencies in turn, so that none is left with fast or slow ones only.',
-      source: `${paper}: full frequency utilization`,
-    },
   },
   {
     when: ({ fixedSize }) => fixedSize,

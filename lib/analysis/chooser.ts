@@ -1,13 +1,15 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { checkCount, checkOptions } from '../tensors/check.js'
-import { type Known, type Needs, type Parts, type Recommendation, rules } from './chooser-rules.js'
+import { type Known, type Parts, rules } from './chooser-rules.js'
+import type { Needs, Recommendation } from './recommendation.js'
 
-export type { Needs, Reason, Recommendation } from './chooser-rules.js'
+export type { Needs, Reason, Recommendation } from './recommendation.js'
 
 const nothing: Parts = {
   keep: false,
   layout: null,
   allocation: null,
+  encoding: null,
   tables: null,
   positions: null,
   frequencies: null,
@@ -16,7 +18,8 @@ const nothing: Parts = {
 
 /**
  * Which encoding to take, and why: the decision tree of the literature as rules, each with its reason and its source.
- * Of several reasons for one choice the last one decides.
+ * What it names can be called: `layouts[layout]()`, `allocations[allocation](…)`, and `encoding.make` with its options
+ * and sizes of your own.
  *
  * @throws MropeTypeError, MropeRangeError ERR_MROPE_ARGUMENT
  */
@@ -28,7 +31,10 @@ export function recommend(needs: Needs): Recommendation {
     ...nothing,
     ...Object.assign({}, ...parts),
     reasons: met.map(({ reason }) => (typeof reason === 'function' ? reason(known) : reason)),
-    alternatives: met.flatMap(({ alternative }) => (alternative === undefined ? [] : [alternative])),
+    alternatives: met.flatMap(({ alternative }) => {
+      const other = typeof alternative === 'function' ? alternative(known) : alternative
+      return other ? [other] : []
+    }),
   }
 }
 
@@ -36,6 +42,9 @@ const kinds = {
   task: ['text', 'vision', 'vision-language'],
   training: ['none', 'continue', 'scratch'],
 } as const
+
+/** Of `visionEncodings.nd` and `allocations.repeated`. */
+const mostAxes = 8
 
 const flags = ['fixedSize', 'video', 'tensorParallel'] as const
 const counts = ['axes', 'kvHeads', 'trainedMaximum'] as const
@@ -59,6 +68,14 @@ function readNeeds(needs: Needs): Known {
   if (largestId !== null && !(Number.isFinite(largestId) && largestId >= 0)) {
     const message = `recommend: largestId is an id, 0 or more, got ${show(largestId)}`
     throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, largestId)
+  }
+  if (task === 'text' && video) {
+    throw new MropeRangeError('ERR_MROPE_ARGUMENT', 'recommend: a task of text has no video', video)
+  }
+  const most = task === 'text' ? 1 : mostAxes
+  if (axes > most) {
+    const message = `recommend: axes is from 1 to ${most} for ${task}, got ${show(axes)}`
+    throw new MropeRangeError('ERR_MROPE_ARGUMENT', message, axes)
   }
   return { task, training, fixedSize, video, tensorParallel, kvHeads, axes, trainedMaximum, largestId }
 }

@@ -39,6 +39,7 @@ function headline(judged: Judged, apart: boolean): string {
   const { coherent, failed, blocks, tokens, generated, maxId, decode, visualGrowth } = judged
   if (!coherent)
     return `The positions are not coherent. Not met: ${failed.map((predicate) => named[predicate]).join(', ')}.`
+  if (tokens === 0) return ofNothing(judged)
   const several = blocks.length !== 1
   const growth = visualGrowth === null ? '' : `${several ? 'take' : 'takes'} ${number(visualGrowth)} ids a token and `
   const all = `${count(tokens, 'token')} with ids up to ${number(maxId)}`
@@ -47,6 +48,11 @@ function headline(judged: Judged, apart: boolean): string {
   const ofBlocks = `${count(blocks.length, 'block')} ${growth}${apart ? own : place}`
   const answer = `generated text goes on from ${vector(decode.first)} (${count(generated, 'token')} looked at)`
   return `The positions are coherent: ${all}; ${blocks.length === 0 ? 'all of them are text' : ofBlocks}; ${answer}.`
+}
+
+function ofNothing({ generated, decode }: Judged): string {
+  const start = generated === 0 ? '' : `; generated text starts at ${vector(decode.first)}`
+  return `The prompt is empty, so nothing in it can be wrong${start}.`
 }
 
 function ofStructure(blocks: readonly BlockCoherence[]): string[] {

@@ -29,7 +29,31 @@ export interface VisibleKeys {
  * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_ARGUMENT, ERR_MROPE_SEGMENT
  */
 export function visibleKeys(mask: Mask | undefined, queries: number, keys: number, queryOffset: number): VisibleKeys {
-  const { causal, window, padding, cuSeqlens } = checkMask(mask, queries, keys)
+  return new Ranges(checkMask(mask, queries, keys), queries, keys, queryOffset)
+}
+
+/** The ranges of a checked mask, made when they are asked for: native kernels make their own. */
+class Ranges implements VisibleKeys {
+  readonly #make: () => VisibleKeys
+  #made: VisibleKeys | undefined
+
+  constructor(mask: CheckedMask, queries: number, keys: number, queryOffset: number) {
+    this.#make = () => rangesOf(mask, queries, keys, queryOffset)
+  }
+
+  get first(): Int32Array {
+    this.#made ??= this.#make()
+    return this.#made.first
+  }
+
+  get end(): Int32Array {
+    this.#made ??= this.#make()
+    return this.#made.end
+  }
+}
+
+function rangesOf(mask: CheckedMask, queries: number, keys: number, queryOffset: number): VisibleKeys {
+  const { causal, window, padding, cuSeqlens } = mask
   const first = new Int32Array(queries)
   const end = new Int32Array(queries).fill(keys)
   for (let query = 0, segment = 0; query < queries; query++) {

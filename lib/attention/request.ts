@@ -237,9 +237,10 @@ function destination(request: AttendRequest, q: Tensor, dims: readonly number[],
     throw shapeError(`out must have dims ${show(dims)}, it has ${show(out.dims)}`, out)
   }
   const { k, v, table } = request
-  for (const [name, data] of Object.entries({ q: q.data, k: k.data, v: v.data, bias })) {
-    if (data !== undefined && overlap(out.data, data)) throw sharedError(name, out)
-  }
+  if (overlap(out.data, q.data)) throw sharedError('q', out)
+  if (overlap(out.data, k.data)) throw sharedError('k', out)
+  if (overlap(out.data, v.data)) throw sharedError('v', out)
+  if (bias !== undefined && overlap(out.data, bias)) throw sharedError('bias', out)
   if (table instanceof RotaryAngles) return out
   if (table !== undefined && (overlap(out.data, table.cos) || overlap(out.data, table.sin)))
     throw sharedError('the table', out)

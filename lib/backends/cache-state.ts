@@ -1,4 +1,7 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
+import { RotaryAngles } from '../rotary/angles.js'
+import { checkRotaryDim, checkTable, checkTableHeads } from '../rotary/rotate.js'
+import type { RotaryTable } from '../rotary/table.js'
 import { checkCount, checkOptions } from '../tensors/check.js'
 import type { CacheOptions } from './cache.js'
 
@@ -100,8 +103,13 @@ export class CacheState {
   }
 
   /** Checks a drop in every layer. */
-  checkDrop(start: number, count: number, turn: { readonly shape: readonly number[] } | undefined): void {
+  checkDrop(start: number, count: number, turn: RotaryTable | RotaryAngles | undefined): void {
     checkCount('cache.drop', 'count', count)
+    if (turn !== undefined) {
+      if (!(turn instanceof RotaryAngles)) checkTable('cache.drop', turn)
+      checkRotaryDim('cache.drop', 'k', this.options.headDim, turn.shape[2])
+      checkTableHeads('cache.drop', 'k', this.options.kvHeads, turn.shape[0])
+    }
     for (let layer = 0; layer < this.options.layers; layer++) {
       this.range('drop', layer, start, start + count)
       const moved = this.length(layer) - start - count

@@ -1,4 +1,4 @@
-import { MropeRangeError } from '../errors.js'
+import { MropeRangeError, show } from '../errors.js'
 import { checkCount, checkOptions } from '../tensors/check.js'
 import { parameters } from '../tensors/parameters.js'
 import type { Tensor } from '../tensors/tensor.js'
@@ -20,6 +20,10 @@ export interface T5Buckets {
  */
 export function t5Bucket(distance: number, options: T5Buckets = {}): number {
   const { half, exact, maxDistance, bidirectional } = checkBuckets('t5Bucket', options)
+  if (!Number.isSafeInteger(distance)) {
+    const text = `t5Bucket: distance is a whole number, got ${show(distance)}`
+    throw new MropeRangeError('ERR_MROPE_ARGUMENT', text, distance)
+  }
   const later = bidirectional && distance > 0 ? half : 0
   const far = bidirectional ? Math.abs(distance) : Math.max(-distance, 0)
   if (far < exact) return later + far

@@ -17,9 +17,14 @@ import { version } from './version.js'
 
 const exitCode = { failed: 1, usage: 2 } as const
 
+const jsonOption = ['--json', 'one JSON document on stdout and nothing else'] as const
+
 const program = new Command('mrope')
   .description('Positions, rotary frequencies and rotated attention of vision-language models')
   .version(version)
+  .option(...jsonOption)
+  // The flag may stand in front of the command or behind it.
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ writeErr: () => {} })
   .addHelpText('after', '\nExit code: 0, 1 when the work failed, 2 for a wrong command line.')
@@ -32,10 +37,9 @@ function command(name: string, description: string, action: Action): Command {
     .description(description)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
-  added.option('--json', 'one JSON document on stdout and nothing else')
-  return added.action(async (flags: { json?: boolean }) => {
+  return added.option(...jsonOption).action(async (flags: { json?: boolean }) => {
     const report = await action(flags as never)
-    writeReport(report, flags.json === true)
+    writeReport(report, (flags.json ?? program.opts().json) === true)
     if (report.ok === false) process.exitCode = exitCode.failed
   })
 }
@@ -123,6 +127,12 @@ withConfig(command('report', 'one HTML page about a prompt: words, tables and dr
   .requiredOption('--out <file>', 'the page to write')
   .option('--row <n>', 'which row of a batch, from 0', count)
   .option('--generated <n>', 'tokens that will be generated', count, 110)
+
+// A reader such as `head` may close the pipe; that is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 
 async function main(): Promise<void> {
   const json = process.argv.includes('--json')

@@ -76,7 +76,7 @@ export class Encoding {
 
   /** @throws MropeRangeError ERR_MROPE_CONFIG | ERR_MROPE_SECTIONS when the parts do not fit each other */
   constructor(init: EncodingInit) {
-    const { headDim, layout, spectrum, allocation, pairing } = init
+    const { headDim, layout, spectrum, allocation, pairing } = Object(init) as EncodingInit
     if (!Number.isSafeInteger(headDim) || headDim < 1 || headDim > 65536) {
       throw new MropeRangeError(
         'ERR_MROPE_CONFIG',
@@ -92,6 +92,14 @@ export class Encoding {
       )
     }
     checkAllocation(allocation)
+    if (typeof layout?.positions !== 'function' || !(spectrum?.invFreq instanceof Float64Array)) {
+      const message = 'Encoding: layout is one of layouts.…(), spectrum one of spectra.…()'
+      throw new MropeTypeError(
+        'ERR_MROPE_ARGUMENT',
+        message,
+        typeof layout?.positions === 'function' ? spectrum : layout,
+      )
+    }
     if (layout.axes.length !== allocation.axes) {
       const message = `Encoding: the layout has axes ${layout.axes.join(', ')}, the allocation ${allocation.axes}`
       throw new MropeRangeError('ERR_MROPE_SECTIONS', message, allocation.axes)

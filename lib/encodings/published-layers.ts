@@ -1,6 +1,6 @@
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
-import type { Positions } from '../layouts/positions.js'
-import type { Sequence } from '../sequence/sequence.js'
+import { Positions } from '../layouts/positions.js'
+import { Sequence } from '../sequence/sequence.js'
 import { checkCount } from '../tensors/check.js'
 import type { Encoding } from './encoding.js'
 
@@ -84,6 +84,10 @@ export function deepStack(positions: Positions, sequence: Sequence, visionLayers
   }
   // Array.from, because map would leave the holes of a sparse list unchecked.
   const layers = Array.from(visionLayers, (layer, i) => checkCount('deepStack', `visionLayers[${i}]`, layer))
+  if (!(positions instanceof Positions) || !(sequence instanceof Sequence)) {
+    const [name, value] = positions instanceof Positions ? ['a Sequence', sequence] : ['Positions', positions]
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', `deepStack: expected ${name}, got ${show(value)}`, value)
+  }
   if (positions.length - positions.padding !== sequence.length) {
     const tokens = positions.length - positions.padding
     const message = `deepStack: positions of ${tokens} tokens, the sequence has ${sequence.length}`

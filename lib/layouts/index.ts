@@ -1,3 +1,4 @@
+import { MropeTypeError, show } from '../errors.js'
 import { canvasLayout } from './canvas.js'
 import { type CircleLayoutOptions, circleLayout } from './circle.js'
 import type { Stride } from './draw.js'
@@ -12,6 +13,18 @@ import { type V2peLayoutOptions, v2peLayout } from './v2pe.js'
 
 const seconds = (idsPerSecond: number, truncate: 'none' | 'product' | 'seconds' = 'product') =>
   ({ by: 'seconds', idsPerSecond, truncate, product: 'float64' }) as const
+
+/** Spreading a number or null would leave the defaults without a word. */
+function object<T>(name: string, options: T): T {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options
+  const message = `layouts.${name}: expected an object, got ${show(options)}`
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, options)
+}
+
+/** NaN, which the layout refuses, for what is no number. */
+function wholeProduct(a: number, b: number): number {
+  return typeof a === 'number' && typeof b === 'number' ? Math.trunc(a * b) : Number.NaN
+}
 
 /**
  * Every layout by name, each with its coherent rules: the id behind a block is the largest of the block + 1, and
@@ -41,7 +54,7 @@ export const layouts = {
     timelineLayout({
       name: 'tmrope-chunked',
       time: seconds(idsPerSecond),
-      merge: { by: 'chunks', ids: Math.trunc(idsPerSecond * secondsPerChunk) },
+      merge: { by: 'chunks', ids: wholeProduct(idsPerSecond, secondsPerChunk) },
       markers: 'shared',
       behind: 'block',
     }),
@@ -62,7 +75,7 @@ export const layouts = {
   generatedImages: (): Layout => gridLayout({ name: 'generated-images', generates: true }),
   /** V2PE: one axis, `stride` ids for every tile of 256 visual tokens. */
   v2pe: (options: Partial<Omit<V2peLayoutOptions, 'name'>> = {}): Layout =>
-    v2peLayout({ stride: 64, per: 256, ...options, name: 'v2pe' }),
+    v2peLayout({ stride: 64, per: 256, ...object('v2pe', options), name: 'v2pe' }),
   /**
    * VideoRoPE and HoPE: frames stand on the diagonal of the axes. Text goes on behind the t of the last frame, not
    * behind its h and w, and overlaps with them.
@@ -73,7 +86,7 @@ export const layouts = {
   timeOnly: (): Layout => gridLayout({ name: 'time-only', map: timeMap }),
   /** CircleRoPE: a picture is a ring across the diagonal of the axes. */
   circle: (options: Partial<Omit<CircleLayoutOptions, 'name'>> = {}): Layout =>
-    circleLayout({ radius: 10, alpha: 0.5, ...options, name: 'circle' }),
+    circleLayout({ radius: 10, alpha: 0.5, ...object('circle', options), name: 'circle' }),
   /** VRoPE: four axes that count from the four corners of a frame; a frame takes rows + columns − 1 ids. */
   corners: (): Layout =>
     gridLayout({ name: 'corners', axes: ['a', 'b', 'c', 'd'], map: cornersMap, time: { by: 'sides' } }),
@@ -86,7 +99,7 @@ export const layouts = {
   oneId: (): Layout => gridLayout({ name: 'one-id', axes: ['p'], map: oneIdMap }),
   /** Pictures in slices with a thumbnail: the slices are one grid. */
   slices: (options: Partial<Omit<SlicesLayoutOptions, 'name'>> = {}): Layout =>
-    slicesLayout({ thumbnail: 'stretched', ...options, name: 'slices' }),
+    slicesLayout({ thumbnail: 'stretched', ...object('slices', options), name: 'slices' }),
   /** Early fusion (VisualBERT): regions and words are one line with one running id. */
   earlyFusion: (): Layout => sequentialLayout({ name: 'early-fusion' }),
   /**

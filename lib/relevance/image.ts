@@ -19,7 +19,7 @@ export interface RgbImage extends RawImage {
 /**
  * Raw pixels as RGB. Grey becomes three equal samples; alpha is blended with white, as the Qwen processors do. RGB is
  * not copied.
- * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_SHAPE
+ * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_IMAGE
  */
 export function rgbImage(image: RawImage): RgbImage {
   const { width, height, channels, data } = checkRaw('rgbImage', image)
@@ -37,7 +37,7 @@ export function rgbImage(image: RawImage): RgbImage {
   return Object.freeze({ width, height, channels: 3, data: rgb })
 }
 
-/** @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_SHAPE */
+/** @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_IMAGE */
 export function checkRaw(caller: string, image: RawImage): Required<RawImage> {
   // ImageData keeps its properties on the prototype and may have more of them, such as colorSpace.
   if (Object.prototype.toString.call(image) !== '[object ImageData]') {
@@ -53,12 +53,12 @@ export function checkRaw(caller: string, image: RawImage): Required<RawImage> {
   const channels = image.channels ?? data.length / (width * height)
   if (channels !== 1 && channels !== 2 && channels !== 3 && channels !== 4) {
     const text = `${caller}: an image has 1 to 4 channels, got ${show(channels)} (${width} × ${height}, ${data.length} samples)`
-    throw new MropeRangeError('ERR_MROPE_SHAPE', text, channels)
+    throw new MropeRangeError('ERR_MROPE_IMAGE', text, channels)
   }
   const samples = width * height * channels
   if (data.length !== samples) {
     const text = `${caller}: ${width} × ${height} pixels of ${channels} channels are ${samples} samples, data has ${data.length}`
-    throw new MropeRangeError('ERR_MROPE_SHAPE', text, data.length)
+    throw new MropeRangeError('ERR_MROPE_IMAGE', text, data.length)
   }
   return { width, height, channels, data }
 }

@@ -16,8 +16,8 @@ const mostBytes = 2 ** 29
 /**
  * An image as sRGB: a file, the bytes of a file (JPEG, PNG, WebP, AVIF, GIF, TIFF; decoded by the optional peer sharp),
  * or raw pixels. Of several pages or frames the first is taken; it is turned upright and alpha is blended with white.
- * @throws MropeRangeError ERR_MROPE_FILE: missing, no image, damaged, or too large; ERR_MROPE_SHAPE: raw data of the
- *   wrong length, or too large; MropeTypeError ERR_MROPE_BACKEND: sharp is not installed; ERR_MROPE_ARGUMENT
+ * @throws MropeRangeError ERR_MROPE_IMAGE: no image, damaged, too large, or raw data of the wrong length;
+ *   ERR_MROPE_FILE: it cannot be read; MropeTypeError ERR_MROPE_BACKEND: sharp is not installed; ERR_MROPE_ARGUMENT
  */
 export async function readImage(
   source: string | URL | Uint8Array | ArrayBuffer | RawImage,
@@ -29,13 +29,13 @@ export async function readImage(
     const { width, height } = checkRaw('readImage', source)
     if (width * height > maxPixels) {
       const text = `readImage: the image has ${width} × ${height} pixels, more than maxPixels = ${maxPixels}`
-      throw new MropeRangeError('ERR_MROPE_SHAPE', text, width * height)
+      throw new MropeRangeError('ERR_MROPE_IMAGE', text, width * height)
     }
     return rgbImage(source)
   }
   const { bytes, what } = await bytesOf(source)
   if (bytes.length === 0) {
-    throw new MropeRangeError('ERR_MROPE_FILE', `readImage: cannot decode ${what}: it has no bytes`, what)
+    throw new MropeRangeError('ERR_MROPE_IMAGE', `readImage: cannot decode ${what}: it has no bytes`, what)
   }
   const sharp = options.sharp === undefined ? await loadSharp() : checkSharp(options.sharp)
   return rgbImage(await decode(sharp, bytes, maxPixels, what))
@@ -51,7 +51,7 @@ async function bytesOf(source: unknown): Promise<{ bytes: Uint8Array; what: stri
   return withInputFile('readImage', source, async ({ path, size, read }) => {
     const what = quotePath(path)
     if (size <= mostBytes) return { bytes: await read(0, size), what }
-    throw new MropeRangeError('ERR_MROPE_FILE', `readImage: ${what} has ${size} bytes, more than ${mostBytes}`, size)
+    throw new MropeRangeError('ERR_MROPE_IMAGE', `readImage: ${what} has ${size} bytes, more than ${mostBytes}`, size)
   })
 }
 

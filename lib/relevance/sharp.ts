@@ -50,19 +50,19 @@ export function checkSharp(sharp: unknown): Sharp {
 /**
  * The first picture of a file's bytes as sRGB: turned upright as its EXIF says, alpha blended with white, wide gamut,
  * 16 bits and CMYK converted.
- * @throws MropeRangeError ERR_MROPE_FILE for bytes that are no image, are damaged, or have more than `maxPixels`
+ * @throws MropeRangeError ERR_MROPE_IMAGE for bytes that are no image, are damaged, or have more than `maxPixels`
  */
 export async function decode(sharp: Sharp, bytes: Uint8Array, maxPixels: number, what: string) {
   const fail = (cause: unknown): MropeRangeError => {
     const reason = cause instanceof Error ? cause.message : show(cause)
-    return new MropeRangeError('ERR_MROPE_FILE', `readImage: cannot decode ${what}: ${reason}`, what, { cause })
+    return new MropeRangeError('ERR_MROPE_IMAGE', `readImage: cannot decode ${what}: ${reason}`, what, { cause })
   }
   // The header alone is read first, so that the number in the message is the image's own.
   const head = await run(() => sharp(bytes, { limitInputPixels: false }).metadata(), fail)
   const { width = 0, height = 0 } = head
   if (width * height > maxPixels) {
     const text = `readImage: ${what} has ${width} × ${height} = ${width * height} pixels, more than maxPixels = ${maxPixels}`
-    throw new MropeRangeError('ERR_MROPE_FILE', text, width * height)
+    throw new MropeRangeError('ERR_MROPE_IMAGE', text, width * height)
   }
   const upright = { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true }
   const { data, info } = await run(

@@ -28,7 +28,7 @@ const mostCells = 2 ** 20
  * The 13 texture channels of ARR-COC for every cell of a grid laid over the image; `textureChannelTable` has their
  * formulas. One walk over the pixels; memory grows with the cells and one row of pixels.
  * @param image RGB, grey, or either with alpha
- * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_SHAPE | ERR_MROPE_GRID | ERR_MROPE_ARGUMENT
+ * @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_IMAGE | ERR_MROPE_GRID | ERR_MROPE_ARGUMENT
  */
 export function textureChannels(
   image: RawImage,

@@ -1,5 +1,7 @@
-import type { Allocation } from '../allocations/allocation.js'
+import { type Allocation, checkAllocation } from '../allocations/allocation.js'
+import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import type { Positions } from '../layouts/positions.js'
+import { checkOptions } from '../tensors/check.js'
 import { type AnglePrecision, buildTable } from './build-table.js'
 import type { Pairing, RotaryTable } from './table.js'
 
@@ -32,7 +34,10 @@ export class RotaryAngles {
   /** Of the table that they stand for. */
   readonly shape: readonly [heads: number, tokens: number, pairs: number]
 
-  constructor({ positions, invFreq, attentionFactor, allocation, pairing, precision = 'float64' }: RotaryAnglesInit) {
+  /** @throws MropeTypeError ERR_MROPE_ARGUMENT, MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_SECTIONS */
+  constructor(init: RotaryAnglesInit) {
+    checkAngles(init)
+    const { positions, invFreq, attentionFactor, allocation, pairing, precision = 'float64' } = init
     this.positions = positions
     this.invFreq = invFreq
     this.attentionFactor = attentionFactor
@@ -50,6 +55,42 @@ export class RotaryAngles {
     const table = buildTable(this.positions, this)
     made.set(this, table)
     return table
+  }
+}
+
+/** Every token that is generated makes angles of the same allocation. */
+const sound = new WeakSet<Allocation>()
+
+const names = ['positions', 'invFreq', 'attentionFactor', 'allocation', 'pairing', 'precision']
+
+function checkAngles(init: RotaryAnglesInit): void {
+  const caller = 'RotaryAngles'
+  checkOptions(caller, init, names)
+  const { positions, invFreq, attentionFactor, allocation, pairing, precision } = init
+  const wrong = (what: string, value: unknown): MropeTypeError =>
+    new MropeTypeError('ERR_MROPE_ARGUMENT', `${caller}: ${what}, got ${show(value)}`, value)
+  if (!sound.has(allocation)) {
+    checkAllocation(allocation)
+    sound.add(allocation)
+  }
+  const { ids, axes, length } = Object(positions) as Positions
+  if (!(ids instanceof Float64Array) || !Array.isArray(axes)) throw wrong('positions are Positions', positions)
+  if (axes.length !== allocation.axes) {
+    const text = `${caller}: positions have ${axes.length} axes, the encoding ${allocation.axes}`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', text, axes)
+  }
+  if (ids.length !== axes.length * length) throw wrong(`positions have ${axes.length} × ${length} ids`, ids.length)
+  if (!(invFreq instanceof Float64Array)) throw wrong('invFreq is a Float64Array', invFreq)
+  if (invFreq.length !== allocation.pairs) {
+    const text = `${caller}: ${invFreq.length} frequencies for ${allocation.pairs} pairs`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', text, invFreq.length)
+  }
+  if (!Number.isFinite(attentionFactor)) throw wrong('attentionFactor is a finite number', attentionFactor)
+  if (pairing !== 'half-split' && pairing !== 'adjacent') {
+    throw wrong("pairing must be 'half-split' or 'adjacent'", pairing)
+  }
+  if (precision !== undefined && precision !== 'float64' && precision !== 'float32') {
+    throw wrong("precision must be 'float64' or 'float32'", precision)
   }
 }
 

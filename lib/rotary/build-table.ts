@@ -31,10 +31,24 @@ const maxEntries = 2 ** 30
  */
 export function buildTable(positions: Positions, options: TableOptions): RotaryTable {
   const { invFreq, attentionFactor, allocation, pairing, precision = 'float64' } = options
+  checkEntries(positions, allocation)
   const { heads, pairs, directions } = allocation
   const tokens = positions.length
-  if (positions.axes.length !== allocation.axes) {
-    const message = `table: positions have ${positions.axes.length} axes, the encoding ${allocation.axes}`
+  const cos = new Float32Array(heads * tokens * pairs)
+  const sin = new Float32Array(heads * tokens * pairs)
+  const fill: Fill = { cos, sin, tokens, pairs, attentionFactor, float32: precision === 'float32' }
+  for (let head = 0; head < heads; head++) {
+    if (directions) fillDense(fill, head, positions, invFreq, directions, allocation.axes)
+    else fillByAxis(fill, head, positions, invFreq, allocation)
+  }
+  return { cos, sin, shape: [heads, tokens, pairs], pairing }
+}
+
+/** @throws MropeRangeError ERR_MROPE_SHAPE, ERR_MROPE_POSITION */
+export function checkEntries(positions: Positions, { heads, pairs, axes }: Allocation): void {
+  const tokens = positions.length
+  if (positions.axes.length !== axes) {
+    const message = `table: positions have ${positions.axes.length} axes, the encoding ${axes}`
     throw new MropeRangeError('ERR_MROPE_SHAPE', message, positions.axes)
   }
   if (heads * tokens * pairs > maxEntries) {
@@ -46,14 +60,6 @@ export function buildTable(positions: Positions, options: TableOptions): RotaryT
     const message = `table: the id of token ${bad % tokens} on axis ${positions.axes[Math.floor(bad / tokens)]} is ${positions.ids[bad]}`
     throw new MropeRangeError('ERR_MROPE_POSITION', message, positions.ids[bad])
   }
-  const cos = new Float32Array(heads * tokens * pairs)
-  const sin = new Float32Array(heads * tokens * pairs)
-  const fill: Fill = { cos, sin, tokens, pairs, attentionFactor, float32: precision === 'float32' }
-  for (let head = 0; head < heads; head++) {
-    if (directions) fillDense(fill, head, positions, invFreq, directions, allocation.axes)
-    else fillByAxis(fill, head, positions, invFreq, allocation)
-  }
-  return { cos, sin, shape: [heads, tokens, pairs], pairing }
 }
 
 interface Fill {

@@ -3,12 +3,12 @@ import type { BackendCache, CacheStep } from '../backends/cache.js'
 import type { BackendResult } from '../backends/result.js'
 import type { Encoding } from '../encodings/encoding.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
-import { Positions } from '../layouts/positions.js'
-import { RotaryAngles } from '../rotary/angles.js'
+import type { Positions } from '../layouts/positions.js'
 import { Sequence } from '../sequence/sequence.js'
 import { checkOptions } from '../tensors/check.js'
 import type { Tensor, TensorType } from '../tensors/tensor.js'
 import { dropTokens } from './drop.js'
+import { Track } from './track.js'
 
 export interface SessionOptions {
   readonly backend: Backend
@@ -40,27 +40,37 @@ export interface SessionAttendOptions extends Omit<CacheStep, 'q' | 'k' | 'v' | 
  *     await session.attend(layer, q, k, v)                the next tokens of a layer, any number at a time
  *
  * Tokens that are attended beyond what was appended are generated ones; their ids go on by the encoding's decode rule.
+ * Layers may have encodings of their own, each with its ids, `next` and `delta`.
  */
 export class Session {
   readonly backend: Backend
   readonly heads: number
   readonly layers: number
-  /** The encoding, at a fixed length. */
-  readonly encoding: Encoding
+  /** The encoding of each layer, at a fixed length. */
+  readonly encodings: readonly Encoding[]
   readonly #cache: BackendCache
   #sequence = Sequence.of([])
-  #positions: Positions
-  #angles: { start: number; count: number; angles: RotaryAngles } | undefined
+  /** One for each encoding, and that of each layer. */
+  readonly #tracks: readonly Track[]
+  readonly #trackOf: readonly Track[]
   readonly #busy = new Set<number>()
+  #disposed = false
 
   /** Use `openSession`. */
-  constructor(encoding: Encoding, backend: Backend, cache: BackendCache, heads: number) {
+  constructor(encodings: readonly Encoding[], backend: Backend, cache: BackendCache, heads: number) {
     this.backend = backend
     this.heads = heads
     this.layers = cache.options.layers
-    this.encoding = encoding
+    this.encodings = encodings
     this.#cache = cache
-    this.#positions = encoding.positions(this.#sequence)
+    const tracks = new Map([...new Set(encodings)].map((encoding) => [encoding, new Track(encoding)]))
+    this.#tracks = [...tracks.values()]
+    this.#trackOf = encodings.map((encoding) => tracks.get(encoding) as Track)
+  }
+
+  /** That of the first layer. */
+  get encoding(): Encoding {
+    return this.encodings[0]
   }
 
   /** What was appended, and what was generated before the last `append`. */
@@ -78,19 +88,25 @@ export class Session {
     return Math.max(0, this.length - this.#sequence.length)
   }
 
-  /** Positions of all tokens so far, generated ones included. */
+  /** Positions of all tokens so far, generated ones included; those of layer 0. */
   get positions(): Positions {
-    return this.#range(0, Math.max(this.length, this.#sequence.length))
+    return this.positionsOf(0)
   }
 
-  /** Id of the next text token. */
+  /** Positions of a layer. @throws MropeRangeError ERR_MROPE_ARGUMENT when there is no such layer */
+  positionsOf(layer: number): Positions {
+    this.#cache.length(layer)
+    return this.#trackOf[layer].range(0, Math.max(this.length, this.#sequence.length))
+  }
+
+  /** Id of the next text token, in layer 0. */
   get next(): number {
-    return this.#positions.decode(0, this.generated).next
+    return this.#tracks[0].positions.decode(0, this.generated).next
   }
 
-  /** What an index lacks to its id, for the tokens behind the sequence. */
+  /** What an index lacks to its id, for the tokens behind the sequence, in layer 0. */
   get delta(): number {
-    return this.#positions.delta
+    return this.#tracks[0].positions.delta
   }
 
   /** Bytes of the KV cache. */
@@ -125,11 +141,11 @@ export class Session {
       const message = `session.append: ${whole.length} tokens do not fit a capacity of ${this.#cache.options.capacity}`
       throw new MropeRangeError('ERR_MROPE_CAPACITY', message, whole.length)
     }
-    const positions = this.encoding.positions(whole)
-    this.#assertPrefix(positions, length)
+    const positions = this.#tracks.map((track) => track.checked(whole, length))
     this.#sequence = whole
-    this.#positions = positions
-    this.#angles = undefined
+    this.#tracks.forEach((track, i) => {
+      track.positions = positions[i]
+    })
   }
 
   /**
@@ -167,7 +183,7 @@ export class Session {
     }
     this.#busy.add(layer)
     try {
-      const table = rotate ? this.#anglesOf(start, count) : undefined
+      const table = rotate ? this.#trackOf[layer].angles(start, count) : undefined
       return await this.#cache.attend(layer, { ...step, q, k, v, table })
     } finally {
       this.#busy.delete(layer)
@@ -186,55 +202,34 @@ export class Session {
     const length = this.#settled('drop')
     const before = this.#withGenerated(Math.max(0, length - this.#sequence.length))
     const after = dropTokens(before, start, count, length)
-    const old = this.encoding.positions(before)
-    const positions = this.encoding.positions(after)
-    this.#assertPrefix(old, length)
-    const moved = length - start - count
-    const turn =
-      moved > 0 ? this.#turn(old.slice(start + count, length), positions.slice(start, start + moved)) : undefined
-    await this.#cache.drop(start, count, turn)
-    this.#sequence = after
-    this.#positions = positions
-    this.#angles = undefined
+    const positions = this.#tracks.map(({ encoding }) => encoding.positions(after))
+    const turns = this.#tracks.map((track, i) => {
+      const old = track.checked(before, length).slice(start + count, length)
+      return track.turn(old, positions[i].slice(start, start + old.length))
+    })
+    const turn = turns.find((one) => one !== undefined)
+    if (turn && turns.length > 1) {
+      const message = `session.drop: layers of ${turns.length} encodings do not turn alike; drop the last tokens only`
+      throw new MropeRangeError('ERR_MROPE_STATE', message, turns.length)
+    }
+    for (let layer = 0; layer < this.layers; layer++) this.#busy.add(layer)
+    try {
+      await this.#cache.drop(start, count, turn)
+      this.#sequence = after
+      this.#tracks.forEach((track, i) => {
+        track.positions = positions[i]
+      })
+    } finally {
+      this.#busy.clear()
+    }
   }
 
   /** Gives the memory of the cache back. May be called twice. @throws MropeRangeError ERR_MROPE_STATE under way */
   async dispose(): Promise<void> {
+    if (this.#disposed) return
     this.#assertIdle('dispose')
     await this.#cache.dispose()
-  }
-
-  /** What turns keys from old to new ids; nothing where they stay. */
-  #turn(from: Positions, to: Positions): RotaryAngles | undefined {
-    const difference = from.ids.map((id, i) => to.ids[i] - id)
-    if (difference.every((d) => d === 0)) return undefined
-    const positions = new Positions({ axes: from.axes, ids: difference, next: 0, delta: 0 })
-    const { invFreq, allocation, pairing } = this.encoding
-    return new RotaryAngles({ positions, invFreq, allocation, pairing, attentionFactor: 1 })
-  }
-
-  #range(start: number, end: number): Positions {
-    const declared = Math.min(end, this.#sequence.length)
-    const prompt = this.#positions.slice(Math.min(start, declared), declared)
-    if (end <= this.#sequence.length) return prompt
-    const first = Math.max(start, this.#sequence.length)
-    const decoded = this.#positions.decode(end - first, first - this.#sequence.length)
-    if (prompt.length === 0) return decoded
-    const length = prompt.length + decoded.length
-    const ids = new Float64Array(prompt.axes.length * length)
-    for (let a = 0; a < prompt.axes.length; a++) {
-      ids.set(prompt.axis(a), a * length)
-      ids.set(decoded.axis(a), a * length + prompt.length)
-    }
-    return new Positions({ axes: prompt.axes, ids, next: decoded.next, delta: this.delta })
-  }
-
-  /** All layers of a step use the same angles, so the last ones are kept. */
-  #anglesOf(start: number, count: number): RotaryAngles {
-    if (this.#angles?.start !== start || this.#angles.count !== count) {
-      this.#angles = { start, count, angles: this.encoding.angles(this.#range(start, start + count)) }
-    }
-    return this.#angles.angles
+    this.#disposed = true
   }
 
   #withGenerated(count: number): Sequence {
@@ -244,18 +239,6 @@ export class Session {
       throw new MropeRangeError('ERR_MROPE_STATE', message, count)
     }
     return this.#sequence.concat(Sequence.of([{ kind: 'text', length: count }]))
-  }
-
-  #assertPrefix(positions: Positions, length: number): void {
-    const cached = this.#range(0, length)
-    for (let a = 0; a < cached.axes.length; a++) {
-      const was = cached.axis(a)
-      const is = positions.axis(a)
-      const changed = was.findIndex((id, n) => id !== is[n])
-      if (changed < 0) continue
-      const message = `session: token ${changed} is cached with id ${was[changed]} on axis ${cached.axes[a]}, the whole sequence gives ${is[changed]} (rules of ${this.encoding.compat})`
-      throw new MropeRangeError('ERR_MROPE_STATE', message, changed)
-    }
   }
 
   #checkTensors(q: Tensor, k: Tensor, v: Tensor): number {
@@ -292,8 +275,11 @@ export class Session {
   }
 
   #assertIdle(call: string): void {
+    if (this.#disposed) {
+      throw new MropeRangeError('ERR_MROPE_STATE', `session.${call}: the session was disposed`, 'disposed')
+    }
     if (this.#busy.size === 0) return
-    const message = `session.${call}: an attend call is under way (layer ${[...this.#busy].join(', ')})`
+    const message = `session.${call}: a call is under way (layer ${[...this.#busy].join(', ')})`
     throw new MropeRangeError('ERR_MROPE_STATE', message, [...this.#busy])
   }
 }
@@ -305,22 +291,38 @@ const attendOptionNames = ['rotate', 'qNorm', 'kNorm', 'scale', 'window', 'bias'
 
 /**
  * Opens a conversation on a backend.
+ * @param encoding of all layers, or one for each (CircleRoPE's alternating layers: `alternateLayers(…).encodings`)
  * @throws MropeRangeError ERR_MROPE_ARGUMENT | ERR_MROPE_HEADS | ERR_MROPE_SHAPE | ERR_MROPE_MEMORY, as rejections
  */
-export async function openSession(encoding: Encoding, options: SessionOptions): Promise<Session> {
+export async function openSession(encoding: Encoding | readonly Encoding[], options: SessionOptions): Promise<Session> {
   checkOptions('openSession', options, optionNames)
-  if (typeof encoding?.atLength !== 'function') {
-    throw new MropeTypeError('ERR_MROPE_ARGUMENT', `openSession: expected an Encoding, got ${show(encoding)}`, encoding)
-  }
   const { backend, layers, heads, kvHeads, capacity, dtype = 'float32' } = options
+  const list: readonly Encoding[] = Array.isArray(encoding) ? Array.from(encoding) : [encoding]
+  for (const one of list) {
+    if (typeof one?.atLength === 'function') continue
+    throw new MropeTypeError('ERR_MROPE_ARGUMENT', `openSession: expected an Encoding, got ${show(one)}`, one)
+  }
+  if (Array.isArray(encoding) && list.length !== layers) {
+    const message = `openSession: ${list.length} encodings for ${show(layers)} layers`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', message, list.length)
+  }
   if (typeof backend?.attend !== 'function' || typeof backend.openCache !== 'function') {
     const message = `openSession: backend is what openBackend gives, got ${show(backend)}`
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', message, backend)
   }
-  const { headDim = encoding.headDim, valueDim = headDim, maxPositions = capacity } = options
-  checkShape(encoding, { layers, heads, kvHeads, headDim, valueDim, capacity, maxPositions })
+  const { headDim = list[0]?.headDim, valueDim = headDim, maxPositions = capacity } = options
+  const counts = { layers, heads, kvHeads, headDim, valueDim, capacity, maxPositions }
+  const fixed = new Map<Encoding, Encoding>()
+  for (const one of new Set(list)) {
+    checkShape(one, counts)
+    fixed.set(one, one.atLength(maxPositions))
+  }
   const cache = await backend.openCache({ layers, kvHeads, headDim, valueDim, capacity, dtype })
-  return new Session(encoding.atLength(maxPositions), backend, cache, heads)
+  const ofLayers = Array.from(
+    { length: layers },
+    (_, layer) => fixed.get(list[list.length > 1 ? layer : 0]) as Encoding,
+  )
+  return new Session(ofLayers, backend, cache, heads)
 }
 
 type Counts = Required<Omit<SessionOptions, 'backend' | 'dtype'>>

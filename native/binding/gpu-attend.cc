@@ -18,9 +18,8 @@ class GpuAttend : public GpuJob {
     if (Status s = stage(on, a.k, false, request.k); !s.ok()) return s;
     if (Status s = stage(on, a.v, false, request.v); !s.ok()) return s;
     if (Status s = stage(on, a.out, true, request.out); !s.ok()) return s;
-    // Without groups every head makes the angles again: a table of the distinct ids costs less.
-    const gpu::AngleUse use = a.q.heads == a.k.heads ? gpu::AngleUse::PerHead : gpu::AngleUse::Once;
-    if (Status s = rotaryOf(on, rotation, use, run, request.rotary); !s.ok()) return s;
+    // Queries and raw keys of every KV head, tile and part of the keys turn by them.
+    if (Status s = rotaryOf(on, rotation, gpu::AngleUse::Again, run, request.rotary); !s.ok()) return s;
     if (Status s = normOf(on, a.qNorm, a.q.dim, request.qNorm); !s.ok()) return s;
     if (Status s = normOf(on, a.kNorm, a.k.dim, request.kNorm); !s.ok()) return s;
     if (Status s = biasOf(on, arguments, a.bias, request.bias); !s.ok()) return s;

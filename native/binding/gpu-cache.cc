@@ -82,8 +82,12 @@ Status layerBusy(std::size_t layer) {
 GpuCacheRef gpuCacheOf(Call &call, std::size_t i) {
   const Held *held = heldBy(call, i);
   if (!held) return nullptr;
-  if (!held->cache) call.fail(Status::range(code::state, call.text("cache", "was disposed")));
-  return held->cache;
+  if (!held->cache) {
+    call.fail(Status::range(code::state, call.text("cache", "was disposed")));
+  } else if (held->cache->torn) {
+    call.fail(Status::range(code::state, "cache: a drop failed on the device, which left its rows undefined"));
+  }
+  return call.ok() ? held->cache : nullptr;
 }
 
 std::size_t idleLayer(Call &call, const GpuCacheRef &cache, double layer) {
@@ -148,6 +152,24 @@ napi_value gpuCacheLength(Call &call) {
     throwStatus(call.env, call.status());
   }
   return length;
+}
+
+napi_value gpuCacheTruncate(Call &call) {
+  const GpuCacheRef cache = gpuCacheOf(call, 0);
+  double layer = -1, length = -1;
+  napi_get_value_double(call.env, call.arg(1), &layer);
+  napi_get_value_double(call.env, call.arg(2), &length);
+  const std::size_t at = idleLayer(call, cache, layer);
+  if (call.ok() && !(length >= 0 && length <= double(cache->layers[at].length) && length == std::floor(length))) {
+    call.fail(Status::range(code::shape, "cache: layer " + std::to_string(at) + " has " +
+                                             std::to_string(cache->layers[at].length) + " tokens to cut"));
+  }
+  if (call.ok()) {
+    cache->layers[at].length = int64_t(length);
+  } else {
+    throwStatus(call.env, call.status());
+  }
+  return nullptr;
 }
 
 napi_value gpuCacheRead(Call &call) {

@@ -19,8 +19,9 @@ struct GpuCache {
   DeviceRef device;
   DType type = DType::Float32;
   int64_t kvHeads = 0, headDim = 0, valueDim = 0, capacity = 0;
-  /** Empty once it was disposed. */
   std::vector<Layer> layers;
+  /** A drop failed on the device: which rows have moved is unknown. */
+  bool torn = false;
 
   gpu::CacheView view(std::size_t layer) const {
     return {layers[layer].k, layers[layer].v, 0, 0, type, kvHeads, headDim, valueDim, capacity};
@@ -31,7 +32,7 @@ struct GpuCache {
 };
 using GpuCacheRef = std::shared_ptr<GpuCache>;
 
-/** The cache behind argument i; an error where it is none or was disposed. */
+/** The cache behind argument i; an error where it is none, was disposed, or lost its rows. */
 GpuCacheRef gpuCacheOf(Call &call, std::size_t i);
 
 /** A layer of it that nothing works on. */

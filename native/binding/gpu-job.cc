@@ -16,7 +16,7 @@ constexpr size_t leastBytes = 16;
 
 }  // namespace
 
-Status runAndWait(gpu::Device &device, std::vector<gpu::Dispatch> dispatches) {
+Status runAndWait(gpu::Device &device, std::vector<gpu::Dispatch> dispatches, bool &submitted) {
   struct Waiting {
     std::mutex mutex;
     std::condition_variable changed;
@@ -24,13 +24,14 @@ Status runAndWait(gpu::Device &device, std::vector<gpu::Dispatch> dispatches) {
     Status status;
   };
   const auto waiting = std::make_shared<Waiting>();
-  const Status submitted = device.submit(std::move(dispatches), [waiting](Status status) {
+  const Status taken = device.submit(std::move(dispatches), [waiting](Status status) {
     const std::lock_guard lock(waiting->mutex);
     waiting->status = std::move(status);
     waiting->finished = true;
     waiting->changed.notify_all();
   });
-  if (!submitted.ok()) return submitted;
+  submitted = taken.ok();
+  if (!submitted) return taken;
   std::unique_lock lock(waiting->mutex);
   waiting->changed.wait(lock, [&] { return waiting->finished; });
   return waiting->status;
@@ -62,11 +63,13 @@ Status GpuJob::stage(gpu::Device &on, const Tensor &tensor, bool written, gpu::V
 
 Status GpuJob::work(const cpu::Run &run, bool &aborted) {
   gpu::Plan steps;
-  if (Status status = plan(*device, run, steps); !status.ok()) return status;
+  const Status planned = plan(*device, run, steps);
+  // A plan that is aborted while it makes a table fails.
   if ((aborted = raised(run))) return {};
+  if (!planned.ok()) return planned;
   if (steps.dispatches.empty()) return {};
   if (commandBuffer) return device->encode(commandBuffer, steps.dispatches);
-  if (Status status = runAndWait(*device, std::move(steps.dispatches)); !status.ok()) return status;
+  if (Status status = runAndWait(*device, std::move(steps.dispatches), submitted_); !status.ok()) return status;
   if ((aborted = raised(run))) return {};
   if (Status status = finish(run); !status.ok()) return status;
   if ((aborted = raised(run))) return {};

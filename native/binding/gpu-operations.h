@@ -53,6 +53,7 @@ napi_value gpuCacheCreate(Call &);
 napi_value gpuCacheLength(Call &);
 napi_value gpuCacheAttend(Call &);
 napi_value gpuCacheDrop(Call &);
+napi_value gpuCacheTruncate(Call &);
 napi_value gpuCacheRead(Call &);
 napi_value gpuCacheDispose(Call &);
 

@@ -78,7 +78,9 @@ class StepJob : public GpuJob {
       doubt_ = decode.doubt;
       return planDecode(on, decode, plan);
     }
-    if (Status s = planRotateAppend(on, {newK, newV, rows, slot, rotary, kNorm}, plan); !s.ok()) return s;
+    if (Status s = planRotateAppend(on, {newK, newV, rows, slot, rotary, kNorm}, plan, &request.rotary); !s.ok()) {
+      return s;
+    }
     gpu::AttendPlan steps;
     if (Status s = planAttend(on, request, steps); !s.ok()) return s;
     doubt_ = steps.doubt;
@@ -154,6 +156,7 @@ class DropJob : public GpuJob {
       layer.busy = false;
       if (done) layer.length -= tokens;
     }
+    cache->torn |= !done && submitted();
   }
 
  protected:

@@ -60,6 +60,8 @@ class GpuJob : public Job {
   double *report = nullptr;
 
  protected:
+  /** Whether the device had the work: where that failed, what it wrote is unknown. */
+  bool submitted() const { return submitted_; }
   /** Stages the operands on `on` and plans; nothing is written before it has succeeded. */
   virtual Status plan(gpu::Device &on, const cpu::Run &run, gpu::Plan &plan) = 0;
   /** After the work, while the operands are in device memory; looks at what the device doubts. */
@@ -84,10 +86,11 @@ class GpuJob : public Job {
 
   std::vector<Staged> staged_;
   Status failure_;
+  bool submitted_ = false;
 };
 
-/** Submits and waits. */
-Status runAndWait(gpu::Device &device, std::vector<gpu::Dispatch> dispatches);
+/** Submits and waits; `submitted` says whether the device took the work. */
+Status runAndWait(gpu::Device &device, std::vector<gpu::Dispatch> dispatches, bool &submitted);
 
 /** Reads the optional handle of a command buffer (BigInt) and the optional report. */
 void readEnd(Call &call, std::size_t commandBuffer, std::size_t report, GpuJob &job);

@@ -7,8 +7,8 @@ namespace {
 
 /** Threadgroups that keep a core busy, and cores of a device that does not say. */
 constexpr int64_t groupsPerCore = 4, fewestCores = 8;
-/** Parts of the keys are not shorter than this. */
-constexpr int64_t leastPart = 64;
+/** Parts of the keys are not shorter than this: each reads the queries and their angles again. */
+constexpr int64_t leastPart = 72;
 /** Raw keys of a segment of two tiles are turned twice; beyond that a pass of their own is cheaper. */
 constexpr int64_t mostRawTiles = 2;
 

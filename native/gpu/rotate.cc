@@ -73,6 +73,26 @@ void bindWeight(Dispatch &dispatch, uint32_t index, const RowNorm &norm, const B
   dispatch.bind(index, norm.weight ? norm.weight : unused, norm.weight ? norm.offset : 0);
 }
 
+/** A table for the angles that a kernel makes of `tokens` tokens; `made` itself where it makes none. */
+Status tableFor(Device &device, const Rotary &made, int64_t tokens, Plan &plan, Rotary &table) {
+  table = made;
+  if (made.kind != AnglesTurns && made.kind != AnglesDirections) return {};
+  table = Rotary{};
+  table.kind = AnglesTable;
+  table.adjacent = made.adjacent;
+  table.params = {.pairs = made.params.pairs,
+                  .tokens = uint32_t(tokens),
+                  .axes = 0,
+                  .heads = made.params.heads,
+                  .column = 0,
+                  .factor = 1};
+  const size_t bytes = size_t(made.params.heads) * tokens * made.params.pairs * sizeof(float);
+  if (Status s = device.allocate(bytes, table.cos); !s.ok()) return s;
+  if (Status s = device.allocate(bytes, table.sin); !s.ok()) return s;
+  plan.scratchBytes += 2 * bytes;
+  return {};
+}
+
 }  // namespace
 
 int widthOf(const Rotary &rotary, std::initializer_list<const View *> views) {
@@ -111,7 +131,7 @@ Status planRotate(Device &device, const RotateRequest &r, Plan &plan) {
   return {};
 }
 
-Status planRotateAppend(Device &device, const AppendRequest &r, Plan &plan) {
+Status planRotateAppend(Device &device, const AppendRequest &r, Plan &plan, Rotary *kept) {
   const CacheView &cache = r.cache;
   if (Status s = checkView("append", "k", r.k); !s.ok()) return s;
   if (Status s = checkView("append", "v", r.v); !s.ok()) return s;
@@ -135,6 +155,13 @@ Status planRotateAppend(Device &device, const AppendRequest &r, Plan &plan) {
   key.macros.emplace_back("MROPE_K", mslType(r.k.type));
   key.macros.emplace_back("MROPE_V", mslType(r.v.type));
   key.macros.emplace_back("MROPE_T", mslType(cache.type));
+  Rotary table;
+  if (kept) {
+    if (Status s = tableFor(device, r.rotary, r.k.tokens, plan, table); !s.ok()) return s;
+    *kept = table;
+  }
+  const bool keeps = table.kind == AnglesTable && r.rotary.kind != AnglesTable;
+  key.constants.push_back(Constant::boolean(ConstantKeepAngles, keeps));
   const RotateAppendParams params{.rotary = r.rotary.params,
                                   .tokens = uint32_t(r.k.tokens),
                                   .kvHeads = uint32_t(r.k.heads),
@@ -153,6 +180,7 @@ Status planRotateAppend(Device &device, const AppendRequest &r, Plan &plan) {
   dispatch.bind(AppendK, r.k.buffer, r.k.offset).bind(AppendV, r.v.buffer, r.v.offset);
   dispatch.bind(AppendCacheK, cache.k, cache.kOffset).bind(AppendCacheV, cache.v, cache.vOffset);
   bindWeight(dispatch, AppendWeight, r.norm, r.k.buffer);
+  dispatch.bind(AppendCos, keeps ? table.cos : cache.k).bind(AppendSin, keeps ? table.sin : cache.k);
   dispatch.bytes(AppendParameters, params);
   r.rotary.bind(dispatch, r.k.buffer);
   plan.dispatches.push_back(std::move(dispatch));

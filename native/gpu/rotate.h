@@ -27,8 +27,11 @@ struct AppendRequest {
 
 /** Adds one dispatch to the plan; none for no tokens. */
 Status planRotate(Device &, const RotateRequest &, Plan &);
-/** Adds one dispatch to the plan; none for no tokens. */
-Status planRotateAppend(Device &, const AppendRequest &, Plan &);
+/**
+ * Adds one dispatch to the plan; none for no tokens. `kept` becomes the angles of the new tokens for the dispatches that
+ * follow: those that the kernel makes are written to a table, so that they are made once.
+ */
+Status planRotateAppend(Device &, const AppendRequest &, Plan &, Rotary *kept = nullptr);
 
 /** Two neighbouring pairs a thread where all shapes, strides and offsets are even, else one: MROPE_WIDTH. */
 int widthOf(const Rotary &, std::initializer_list<const View *>);

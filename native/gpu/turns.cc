@@ -190,8 +190,8 @@ Status rotaryFrom(Device &device, const Angles &a, bool adjacent, AngleUse use, 
                 .column = 0,
                 .factor = float(a.factor)};
   const std::optional<int> bits = fractionBitsOf(a.ids, a.axes * a.tokens);
-  const bool turns = dyadic(a, bits);
-  if (!a.directions && (use == AngleUse::PerHead || !turns)) {
+  const bool turns = use == AngleUse::Once && dyadic(a, bits);
+  if (!a.directions && !turns) {
     const std::vector<double> distinct = distinctOf(a.ids, a.axes * a.tokens);
     const int64_t rows = int64_t(distinct.size());
     if (rows < a.heads * a.tokens && rows * a.pairs * 8 <= mostPerIdBytes) {

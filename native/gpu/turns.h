@@ -30,13 +30,13 @@ struct Rotary {
 
 /** How often a kernel makes the angles of a token. */
 enum class AngleUse {
-  Once,     // once for all heads: by turns where that is possible
-  PerHead,  // again for every head (a vision tower without groups): from a small table per distinct id
+  Once,   // once: by turns where that is possible
+  Again,  // again for heads and tiles: from a table, per distinct id where that is smaller than per token
 };
 
 /**
- * Angles of checked ids and frequencies. Turns, where all ids are dyadic and fit int32; otherwise a table, per distinct id
- * where that is smaller than per token, made by native/cpu.
+ * Angles of checked ids and frequencies. Turns, where they are made once and all ids are dyadic and fit int32;
+ * otherwise a table, per distinct id where that is smaller than per token, made by native/cpu.
  * @param like made from the same frequencies and allocation for other ids, or null: its buffers are used again
  */
 Status rotaryFrom(Device &, const Angles &, bool adjacent, AngleUse, const cpu::Run &, const Rotary *like, Rotary &out);

@@ -65,7 +65,7 @@ export function attendArguments(plan: NativePlan, mask: Mask | undefined, bias: 
 }
 
 /** A bias function is evaluated for this many entries at a time: 4 MiB, whatever the length of the sequence. */
-const entriesAtOnce = 2 ** 20
+export const entriesAtOnce = 2 ** 20
 
 const largestFloat32 = (2 - 2 ** -23) * 2 ** 127
 
@@ -155,7 +155,8 @@ function segmentOf(plan: AttentionPlan, start: number, end: number): AttentionPl
   }
 }
 
-function tableRows({ cos, sin, shape, pairing }: RotaryTable, start: number, end: number): RotaryTable {
+/** The rows of tokens `start` to `end`, copied. */
+export function tableRows({ cos, sin, shape, pairing }: RotaryTable, start: number, end: number): RotaryTable {
   const [heads, tokens, pairs] = shape
   const take = (all: Float32Array): Float32Array => {
     const part = new Float32Array(heads * (end - start) * pairs)

@@ -1,4 +1,5 @@
 import { RotaryAngles } from '../../rotary/angles.js'
+import { checkEntries } from '../../rotary/build-table.js'
 import type { RotaryTable } from '../../rotary/table.js'
 import { type NativeAddon, pack, type TableArguments, tablePlaces } from '../native/addon.js'
 
@@ -34,6 +35,7 @@ export function nativeTableSync(addon: NativeAddon, rotation: RotaryTable | Rota
 }
 
 function tableJob({ positions, invFreq, attentionFactor, allocation, pairing, shape }: RotaryAngles) {
+  checkEntries(positions, allocation)
   const [heads, tokens, pairs] = shape
   const cos = new Float32Array(heads * tokens * pairs)
   const sin = new Float32Array(heads * tokens * pairs)

@@ -29,6 +29,8 @@ export interface GpuAddon extends NativeAddon {
     ...args: [GpuCache, layer: number, ...OnDevice<AttendArguments>, ...AngleArguments, Report, Abort]
   ): Promise<boolean>
   gpuCacheDrop(...args: [GpuCache, Float64Array, Angle, Angle, ...AngleArguments, Abort]): Promise<boolean>
+  /** Takes the tokens of a layer from `length` on away. */
+  gpuCacheTruncate(cache: GpuCache, layer: number, length: number): void
   gpuCacheRead(cache: GpuCache, params: Float64Array, k: Storage, v: Storage, abort: Abort): Promise<boolean>
   gpuCacheDispose(cache: GpuCache): void
 }

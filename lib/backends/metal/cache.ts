@@ -45,11 +45,18 @@ export class MetalCache implements BackendCache {
   async attend(layer: number, step: MetalCacheStep): Promise<BackendResult | DeviceResult> {
     const since = performance.now()
     this.#state.assertOpen()
-    const { args, plan } = stepWork(this.options, this.#state.length(layer), step)
+    const { parts, plan } = stepWork(this.options, this.#state.length(layer), step)
     return this.#state.claim(layer, async () => {
-      await abortable(this.#addon, plan.signal, (abort) =>
-        this.#addon.gpuCacheAttend(this.#cache, layer, ...args, undefined, abort),
-      )
+      try {
+        for (const args of parts) {
+          await abortable(this.#addon, plan.signal, (abort) =>
+            this.#addon.gpuCacheAttend(this.#cache, layer, ...args, undefined, abort),
+          )
+        }
+      } catch (error) {
+        this.#addon.gpuCacheTruncate(this.#cache, layer, plan.start)
+        throw error
+      }
       this.#state.set(layer, plan.keys)
       const ms = performance.now() - since
       if (isDeviceTensor(step.out)) return { out: step.out, backend: 'metal', ms }
@@ -57,6 +64,10 @@ export class MetalCache implements BackendCache {
     })
   }
 
+  /**
+   * As `BackendCache.drop`, in one command buffer. Where the device fails under it, which rows have moved is unknown:
+   * from then on the cache gives ERR_MROPE_STATE for everything but `dispose`.
+   */
   async drop(start: number, count: number, turn?: RotaryTable | RotaryAngles): Promise<void> {
     this.#state.checkDrop(start, count, turn)
     await this.#state.claimAll('drop', async () => {

@@ -12,7 +12,8 @@ export interface ReadOptions {
 
 /**
  * A dense row-major tensor in device memory. Give it back with `dispose`, or with `using`; the garbage collector does it
- * late. Work under way keeps the memory until it is done. Made by `upload`, `allocate` and `fromHandle` of a
+ * late. Work under way keeps the memory until it is done. Calls run side by side: await the one that writes a tensor
+ * before the one that reads it. Made by `upload`, `allocate` and `fromHandle` of a
  * MetalBackend, and taken wherever that backend takes a tensor.
  */
 export class DeviceTensor {

@@ -4,7 +4,7 @@ import type { RotaryTable } from '../../rotary/table.js'
 import { asTensor, checkCount } from '../../tensors/check.js'
 import type { Tensor, TensorType } from '../../tensors/tensor.js'
 import type { Backend } from '../backend.js'
-import type { BackendCache, CacheOptions } from '../cache.js'
+import type { CacheOptions } from '../cache.js'
 import { abortable } from '../native/abortable.js'
 import { BackendResult } from '../result.js'
 import { type GpuAddon, type GpuDevice, type GpuInfo, gpuReportPlaces, type WorkEnd } from './addon.js'
@@ -170,7 +170,8 @@ export class MetalBackend implements Backend {
     return this.#result(request.out, plan.out, since)
   }
 
-  async openCache(options: CacheOptions): Promise<BackendCache> {
+  /** As `Backend.openCache`; the cache takes device tensors too. */
+  async openCache(options: CacheOptions): Promise<MetalCache> {
     this.#begin()
     return new MetalCache(this.#addon, this.#gpu, options)
   }

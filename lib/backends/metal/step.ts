@@ -1,9 +1,9 @@
-import { withTable } from '../../attention/request.js'
-import { MropeRangeError } from '../../errors.js'
-import type { Tensor } from '../../tensors/tensor.js'
+import { type BiasFunction, withTable } from '../../attention/request.js'
+import { rows, type Tensor } from '../../tensors/tensor.js'
 import type { CacheOptions, CacheStep } from '../cache.js'
-import { planStep } from '../cache-step.js'
-import { attendArguments, evaluate } from '../cpu/attend.js'
+import { planStep, type StepPlan } from '../cache-step.js'
+import { attendArguments, entriesAtOnce, evaluate, tableRows } from '../cpu/attend.js'
+import type { AttendArguments } from '../native/addon.js'
 import type { DeviceTensor } from './device-tensor.js'
 import { angleArguments, anglesOf, onDevice, onHost, standInTable } from './operands.js'
 
@@ -16,25 +16,47 @@ export interface MetalCacheStep extends Omit<CacheStep, 'q' | 'k' | 'v' | 'bias'
   readonly out?: Tensor | DeviceTensor
 }
 
-/** A bias function is evaluated for the whole step; more entries than this (1 GiB) are not taken. */
-const mostEntries = 2 ** 28
-
-/** A checked step of a layer that holds `start` tokens. */
+/** A checked step of a layer that holds `start` tokens: one call of the addon, or more where the bias is a function. */
 export function stepWork(options: CacheOptions, start: number, step: MetalCacheStep) {
   const checked = planStep(options, start, standInStep(step))
-  const angles = anglesOf(checked.angles)
-  const plan = { ...checked, ...withTable(checked, angles && standInTable(angles)) }
-  const { heads, queries, keys, bias } = plan
-  const entries = heads * queries * keys
-  if (typeof bias === 'function' && entries > mostEntries) {
-    const text = `cache.attend: a bias function for ${heads} × ${queries} × ${keys} scores; give fewer tokens at a time`
-    throw new MropeRangeError('ERR_MROPE_MEMORY', text, queries)
+  const { bias } = checked
+  // Runs of tokens cut the table, so they want its numbers.
+  const angles = typeof bias === 'function' ? undefined : anglesOf(checked.angles)
+  const plan: StepPlan = { ...checked, ...withTable(checked, angles && standInTable(angles)) }
+  const pieces = typeof bias === 'function' ? tokenRuns(plan, bias) : [attendArguments(plan, plan.mask, bias)]
+  function* parts() {
+    for (const piece of pieces) {
+      const [params, q, k, v, out, cos, sin, ...rest] = onDevice(piece)
+      const numbers = angles === undefined ? ([cos, sin] as const) : ([undefined, undefined] as const)
+      yield [params, q, k, v, out, ...numbers, ...rest, ...angleArguments(angles)] as const
+    }
   }
-  const values =
-    typeof bias === 'function' ? evaluate(plan, bias, { query: 0, token: 0 }, new Float32Array(entries)) : bias
-  const [params, q, k, v, out, cos, sin, ...rest] = onDevice(attendArguments(plan, plan.mask, values))
-  const numbers = angles === undefined ? ([cos, sin] as const) : ([undefined, undefined] as const)
-  return { plan, args: [params, q, k, v, out, ...numbers, ...rest, ...angleArguments(angles)] as const }
+  return { plan, parts: parts() }
+}
+
+/** A step is causal, so it is the same as one run of its tokens after the other. Each is made when its turn comes. */
+function* tokenRuns(plan: StepPlan, bias: BiasFunction): Generator<AttendArguments> {
+  const { heads, queries, keys, scale, table } = plan
+  const atOnce = Math.max(1, Math.floor(entriesAtOnce / Math.max(1, heads * keys)))
+  // One buffer for all runs: a run ends before the next one is evaluated, and what is left in it is never looked at.
+  const buffer = new Float32Array(heads * Math.min(atOnce, queries) * keys)
+  for (let first = 0; first < Math.max(1, queries); first += atOnce) {
+    const end = Math.min(first + atOnce, queries)
+    const part: StepPlan = {
+      ...plan,
+      q: rows(plan.q, first, end),
+      k: rows(plan.k, first, end),
+      v: rows(plan.v, first, end),
+      out: rows(plan.out, first, end),
+      queries: end - first,
+      keys: plan.start + end,
+      start: plan.start + first,
+      queryOffset: plan.start + first,
+      table: table && tableRows(table, first, end),
+      scale: typeof scale === 'number' ? scale : scale.subarray(first, end),
+    }
+    yield attendArguments(part, plan.mask, evaluate(part, bias, { query: first, token: 0 }, buffer))
+  }
 }
 
 function standInStep(step: MetalCacheStep): CacheStep {

@@ -100,7 +100,7 @@ void checkAllocations(HostDevice &device) {
   for (int64_t f = 0; f < 40; f += 3) some.axisOf[f] = -1;
   check(device, some);
   some.name += ", per id";
-  check(device, some, AnglesPerId, gpu::AngleUse::PerHead);
+  check(device, some, AnglesPerId, gpu::AngleUse::Again);
   Encoding third = mropeEncoding(100, 40).withIds(100, std::vector<double>(300));
   for (size_t i = 0; i < third.ids.size(); i++) third.ids[i] = double(i % 10) / 3;
   third.name = "ids in thirds, few";

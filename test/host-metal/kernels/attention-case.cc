@@ -146,7 +146,7 @@ Status AttendWorld::uploadAngles(gpu::Device &device, gpu::Rotary &rotary) const
   angles.heads = a.table.heads;
   angles.pairs = a.table.pairs;
   angles.factor = c.factor;
-  const auto use = c.angles == AngleSource::PerId ? gpu::AngleUse::PerHead : gpu::AngleUse::Once;
+  const auto use = c.angles == AngleSource::PerId ? gpu::AngleUse::Again : gpu::AngleUse::Once;
   return gpu::rotaryFrom(device, angles, c.adjacent, use, {}, nullptr, rotary);
 }
 

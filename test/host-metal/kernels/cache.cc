@@ -83,7 +83,27 @@ std::vector<std::vector<double>> rowsOf(const Data &x, int64_t tokens, int64_t h
   return rows;
 }
 
-void checkAppend(HostDevice &device, const Sizes &s, const Encoding &e, NormPlace place, const std::string &lane) {
+/** The angles that the kernel left for the dispatches after it. */
+void expectTable(const gpu::Rotary &kept, const Encoding &e, const std::string &name) {
+  if (!expect(kept.kind == AnglesTable && kept.adjacent == e.adjacent && kept.params.tokens == e.tokens &&
+                  kept.params.heads == e.heads && kept.params.pairs == e.pairs && kept.params.column == 0 &&
+                  kept.params.factor == 1,
+              name + ": shape of the table")) {
+    return;
+  }
+  const auto *cos = static_cast<const float *>(kept.cos->host()), *sin = static_cast<const float *>(kept.sin->host());
+  double worst = 0;
+  for (int64_t at = 0; at < e.heads * e.tokens * e.pairs; at++) {
+    const CosSin exact = e.function()(at / e.pairs / e.tokens, at / e.pairs % e.tokens, at % e.pairs);
+    for (const double error : {std::fabs(cos[at] - exact.cos), std::fabs(sin[at] - exact.sin)}) {
+      worst = std::max(worst, std::isnan(error) ? HUGE_VAL : error);
+    }
+  }
+  expect(worst <= 1.5e-7, name + ": error of the table " + std::to_string(worst));
+}
+
+void checkAppend(HostDevice &device, const Sizes &s, const Encoding &e, NormPlace place, const std::string &lane,
+                 bool keeps = false) {
   const std::string name = std::string("append ") + nameOf(s.k) + " " + nameOf(s.v) + " -> " + nameOf(s.cache) + " " +
                            std::to_string(e.tokens) + "x" + std::to_string(s.kvHeads) + "x" +
                            std::to_string(s.headDim) + "/" + std::to_string(s.valueDim) + " " + e.name + " norm " +
@@ -99,10 +119,12 @@ void checkAppend(HostDevice &device, const Sizes &s, const Encoding &e, NormPlac
                              .rotary = rotaryOf(device, e),
                              .norm = {place, weightsOnDevice(device, weights), 0, eps}};
   gpu::Plan plan;
-  Status status = gpu::planRotateAppend(device, request, plan);
+  gpu::Rotary kept;
+  Status status = gpu::planRotateAppend(device, request, plan, keeps ? &kept : nullptr);
   device.forget();
   if (status.ok()) status = device.run(plan.dispatches);
   if (!expect(status.ok(), name + ": " + status.message())) return;
+  if (keeps) expectTable(kept, e, name);
   const Norm norm{place == NormNone ? nullptr : weights.data(), eps, place == NormAfter};
   expectClose(request.cache.keys(s.slot, e.tokens), rowsOf(k, e.tokens, s.kvHeads, s.headDim, &e, norm), 1, name + " k");
   expectClose(request.cache.values(s.slot, e.tokens), rowsOf(v, e.tokens, s.kvHeads, s.valueDim, nullptr), 1, name + " v");
@@ -158,7 +180,7 @@ void checkRerotate(HostDevice &device, const Sizes &s, Encoding e, bool equal, i
 
 void checkTraffic(HostDevice &device) {
   const DType f16 = DType::Float16;
-  checkAppend(device, {f16, f16, f16, 4, 128, 128, 256, 0}, mropeEncoding(256, 64), NormNone, "traffic");
+  checkAppend(device, {f16, f16, f16, 4, 128, 128, 256, 0}, mropeEncoding(256, 64), NormNone, "traffic", true);
   const auto traffic = device.total().device;
   const double kB = double(traffic.uniquePerGroupLoaded) / 1e3;
   std::printf("rotate and append 256 tokens 4x128 f16: %.0f kB loaded, %.0f kB stored\n", kB,
@@ -200,12 +222,12 @@ int main() {
   const DType f32 = DType::Float32, f16 = DType::Float16, bf16 = DType::Bfloat16;
   Noise noise{4};
   const auto each = [&](HostDevice &device, const std::string &lane) {
-    checkAppend(device, {f32, f32, f32, 4, 128, 128, 40, 3}, mropeEncoding(33, 64), NormNone, lane);
+    checkAppend(device, {f32, f32, f32, 4, 128, 128, 40, 3}, mropeEncoding(33, 64), NormNone, lane, true);
     checkAppend(device, {f16, f16, f16, 2, 72, 72, 35, 2}, mropeEncoding(33, 36), NormBefore, lane);
     checkAppend(device, {bf16, bf16, bf16, 3, 80, 40, 9, 1}, mropeEncoding(7, 40), NormAfter, lane);
     checkAppend(device, {f32, f16, bf16, 2, 64, 192, 5, 4}, mropeEncoding(1, 32), NormNone, lane);
-    checkAppend(device, {f16, f32, f32, 4, 96, 33, 20, 0}, mropeEncoding(17, 32, 4), NormBefore, lane);
-    checkAppend(device, {bf16, f16, f16, 2, 256, 256, 9, 0}, directionEncoding(9, 128, 2, noise), NormNone, lane);
+    checkAppend(device, {f16, f32, f32, 4, 96, 33, 20, 0}, mropeEncoding(17, 32, 4), NormBefore, lane, true);
+    checkAppend(device, {bf16, f16, f16, 2, 256, 256, 9, 0}, directionEncoding(9, 128, 2, noise), NormNone, lane, true);
     checkRerotate(device, {f32, f32, f32, 2, 64, 32, 60, 0}, mropeEncoding(50, 32), true, 17, 17, lane);
     checkRerotate(device, {f16, f16, f16, 2, 72, 72, 60, 0}, mropeEncoding(50, 36), false, 0, 0, lane);
     checkRerotate(device, {bf16, bf16, bf16, 3, 40, 8, 40, 0}, mropeEncoding(40, 10), true, 11, 4, lane);

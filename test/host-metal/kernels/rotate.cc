@@ -71,7 +71,7 @@ double tolerance(const std::vector<double> &exact, DType type) {
 Status rotaryOf(HostDevice &device, const Case &c, gpu::Rotary &out) {
   const Encoding &e = c.encoding;
   if (c.source != Source::Table) {
-    const auto use = c.source == Source::PerHead ? gpu::AngleUse::PerHead : gpu::AngleUse::Once;
+    const auto use = c.source == Source::PerHead ? gpu::AngleUse::Again : gpu::AngleUse::Once;
     return gpu::rotaryFrom(device, e.angles(), e.adjacent, use, {}, nullptr, out);
   }
   std::vector<float> cos, sin;

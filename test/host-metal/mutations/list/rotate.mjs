@@ -140,6 +140,20 @@ export const rotate = [
     test: 'kernels/cache',
   },
   {
+    name: 'append: the kept angles of one head of the allocation overwrite those of another',
+    file: kernel,
+    from: 'const ulong first = (ulong(group.y) * P.tokens + token0) * pairs;',
+    to: 'const ulong first = ulong(token0) * pairs;',
+    test: 'kernels/cache',
+  },
+  {
+    name: 'append: the first simdgroup alone keeps the angles',
+    file: kernel,
+    from: 'for (uint i = index; i < tokens * pairs; i += simdgroups * 32u) {\n      cosTable',
+    to: 'for (uint i = index; i < 32u; i += simdgroups * 32u) {\n      cosTable',
+    test: 'kernels/cache',
+  },
+  {
     name: 'append: the heads of the cache lie as those of the new tokens',
     file: kernel,
     from: 'ulong(head) * P.capacity + P.slot',

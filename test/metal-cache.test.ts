@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { attendSync } from '../lib/attention/attend.js'
+import type { MetalBackend } from '../lib/backends/metal/metal.js'
+import { encodings } from '../lib/encodings/named.js'
+import { Sequence } from '../lib/sequence/sequence.js'
+import { rows } from '../lib/tensors/tensor.js'
+import { root, run } from './support/cli.js'
+import { describeMetal, openMetal } from './support/metal.js'
+import { maxError, randomTable, randomTensor } from './support/tensors.js'
+
+/** Function constants as the variant of a pipeline names them: metal/params.h. */
+const madeByTurns = /(^| )c0=1 /
+const readFromTable = /(^| )c0=3 /
+const tableWritten = /(^| )c7=true/
+
+describeMetal('a cache on a device', ({ host }) => {
+  let backend: MetalBackend
+  before(async () => {
+    backend = await openMetal()
+  })
+  after(() => backend.dispose())
+
+  it('33 tokens, 14/2×128:88 by ids: the append makes the angles, the attention reads them', async () => {
+    const encoding = encodings.qwen2VL()
+    const positions = encoding.positions(Sequence.of([{ kind: 'image', grid: [1, 3, 11] }]))
+    const q = randomTensor('float32', [33, 14, 128], 1)
+    // Types that no other test brings together, so that the kernels are built here.
+    const [k, v] = [randomTensor('bfloat16', [33, 2, 128], 2), randomTensor('float16', [33, 2, 88], 3)]
+    const known = new Set(backend.info().pipelines.map(({ kernel, variant }) => `${kernel} ${variant}`))
+    const shape = { layers: 1, kvHeads: 2, headDim: 128, valueDim: 88, capacity: 40, dtype: 'float32' } as const
+    const cache = await backend.openCache(shape)
+    host?.reset()
+    const { data } = await cache.attend(0, { q, k, v, table: encoding.angles(positions) })
+    assert.ok(maxError(data, attendSync({ q, k, v, table: encoding.table(positions) }).data) <= 1e-5)
+    const built = backend.info().pipelines.filter(({ kernel, variant }) => !known.has(`${kernel} ${variant}`))
+    assert.deepEqual(built.map(({ kernel }) => kernel).sort(), ['attention', 'rotate_append'])
+    for (const { kernel, variant } of built) {
+      assert.match(variant, kernel === 'attention' ? readFromTable : madeByTurns)
+      if (kernel === 'rotate_append') assert.match(variant, tableWritten)
+    }
+    const dispatched = host?.report().dispatches.map(({ kernel }) => kernel)
+    assert.deepEqual(dispatched ?? ['rotate_append', 'attention'], ['rotate_append', 'attention'])
+    await cache.dispose()
+  })
+
+  describe('a bias function over 256 heads × 70 tokens, more than are evaluated at once', () => {
+    const [heads, tokens, dim] = [256, 70, 8]
+    const table = randomTable([1, tokens, dim / 2], 'half-split', 4)
+    const q = randomTensor('float32', [tokens, heads, dim], 1)
+    const [k, v] = [2, 3].map((seed) => randomTensor('float32', [tokens, 1, dim], seed))
+    const bias = (head: number, i: number, j: number): number => ((head % 5) * (j - i)) / 50
+    const shape = { layers: 1, kvHeads: 1, headDim: dim, valueDim: dim, capacity: tokens, dtype: 'float32' } as const
+    const scale = Float32Array.from({ length: tokens }, (_, i) => 0.2 + i / 500)
+    const expected = attendSync({ q, k, v, table, bias, scale }).data
+
+    it('gives what one attention gives, from host and device tensors', async () => {
+      using there = await backend.upload(q)
+      for (const from of [q, there]) {
+        const cache = await backend.openCache(shape)
+        const { commandBuffers } = backend.info()
+        const { data } = await cache.attend(0, { q: from, k, v, table, bias, scale })
+        assert.ok(maxError(data, expected) <= 1e-5)
+        assert.equal(backend.info().commandBuffers - commandBuffers, 2)
+        assert.equal(cache.length(0), tokens)
+        await cache.dispose()
+      }
+    })
+
+    it('takes nothing where the second run throws, and goes on', async () => {
+      const cache = await backend.openCache(shape)
+      const part = (start: number, end: number) => ({
+        ...{ q: rows(q, start, end), k: rows(k, start, end), v: rows(v, start, end) },
+        scale: scale.subarray(start, end),
+        table: {
+          ...table,
+          cos: table.cos.subarray((start * dim) / 2, (end * dim) / 2),
+          sin: table.sin.subarray((start * dim) / 2, (end * dim) / 2),
+          shape: [1, end - start, dim / 2] as const,
+        },
+      })
+      await cache.attend(0, { ...part(0, 3), bias })
+      const thrown = new Error('no more')
+      const failing = (head: number, i: number, j: number): number => {
+        if (i === tokens - 1) throw thrown
+        return bias(head, i, j)
+      }
+      const step = part(3, tokens)
+      await assert.rejects(cache.attend(0, { ...step, bias: failing }), (error) => error === thrown)
+      assert.equal(cache.length(0), 3)
+      const { data } = await cache.attend(0, { ...step, bias })
+      assert.ok(maxError(data, expected.subarray(3 * heads * dim)) <= 1e-5)
+      await cache.dispose()
+    })
+  })
+
+  if (host === undefined) return
+
+  it('a drop that fails on the device leaves a cache that gives out nothing', async () => {
+    const args = ['--require', 'tsx', `${root}/test/support/metal-process.ts`, 'drop']
+    const { stdout, stderr } = await run(process.execPath, args)
+    assert.equal(stderr, '')
+    const { drop, read } = JSON.parse(stdout)
+    assert.equal(drop.code, 'ERR_MROPE_DEVICE')
+    assert.equal(read.code, 'ERR_MROPE_STATE')
+    assert.match(read.message, /a drop failed on the device/)
+  })
+})
