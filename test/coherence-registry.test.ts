@@ -24,7 +24,8 @@ describe('every encoding of the registry can be judged', () => {
             assert.ok(growth !== null && growth >= 0, `growth ${growth} of ${kind}`)
             if (diagonal) continue
             assert.equal(overlap, 0)
-            assert.ok(apart ? interval.after === null : interval.after! >= 1, `${interval.after}`)
+            // Fractional ids: largest id + 1 is a rounded sum.
+            assert.ok(apart ? interval.after === null : interval.after! >= 1 - 2 ** -40, `${interval.after}`)
           }
           if (diagonal && segments.length === 1 && segments[0].kind === 'image') {
             const [, h, w] = segments[0].grid
