@@ -45,7 +45,9 @@ if (process.platform === 'linux') {
   const addon = `${await build(['all'])}/mrope_host_metal.node`
   const env = { MROPE_ADDON: addon, MROPE_TEST_BACKEND: 'metal' }
   const keep = (chunk) => kept.push(chunk)
-  const suites = ['attend', 'rotate', 'cache', 'session', 'backend', 'captures'].map((name) => `test/${name}.test.ts`)
+  const suites = ['attend', 'biases', 'rotate', 'cache', 'session', 'backend', 'captures'].map(
+    (name) => `test/${name}.test.ts`,
+  )
   // At the same time as the others; what they print waits until those are done. The tests that count what is alive and
   // let compilers fail have a process that built nothing before.
   lanes.push(run(suites, env, keep).then(async (first) => [first, await run(['test/metal*.test.ts'], env, keep)]))

@@ -17,6 +17,7 @@ import torch  # noqa: E402
 from safetensors.numpy import save_file  # noqa: E402
 
 import encodings_biases  # noqa: E402
+import encodings_mlx  # noqa: E402
 import encodings_rotary  # noqa: E402
 import encodings_tables  # noqa: E402
 
@@ -28,7 +29,12 @@ def main() -> None:
     torch.manual_seed(0)
     OUT.mkdir(exist_ok=True)
     index = {}
-    for name, module in [("rotary", encodings_rotary), ("tables", encodings_tables), ("biases", encodings_biases)]:
+    for name, module in [
+        ("rotary", encodings_rotary),
+        ("tables", encodings_tables),
+        ("biases", encodings_biases),
+        ("mlx", encodings_mlx),
+    ]:
         tensors, cases = {}, []
         for case, made in module.cases():
             cases.append(case)
