@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { attendSync } from '../lib/attention/attend.js'
 import type { AttentionBias } from '../lib/biases/bias.js'
 import { biasTensor } from '../lib/biases/data.js'
@@ -9,50 +8,14 @@ import type { AbsoluteEmbedding } from '../lib/embeddings/embedding.js'
 import { embeddings } from '../lib/embeddings/index.js'
 import { resizeGrid } from '../lib/embeddings/interpolate.js'
 import type { Encoding } from '../lib/encodings/encoding.js'
-import { type CoordinateRule, gridPositions } from '../lib/encodings/grids/coordinates.js'
+import { gridPositions } from '../lib/encodings/grids/coordinates.js'
 import { visionEncodings } from '../lib/encodings/grids/index.js'
-import { parseSafetensors } from '../lib/io/safetensors.js'
 import { rotate } from '../lib/rotary/rotate.js'
 import type { Pairing } from '../lib/rotary/table.js'
-import type { Grid } from '../lib/sequence/segment.js'
 import { Sequence } from '../lib/sequence/sequence.js'
 import { Tensor } from '../lib/tensors/tensor.js'
+import { type Case, goldenCases, goldenTensors, optionsOf } from './support/encoding-goldens.js'
 import { maxError } from './support/tensors.js'
-
-/** One call of published code, see test/golden/generator/encodings.py. */
-interface Case {
-  readonly name: string
-  readonly scheme: string
-  readonly options: Record<string, unknown>
-  readonly source: string
-  readonly grids?: readonly Grid[]
-  readonly text?: number
-  readonly grid?: readonly [number, number]
-  readonly coordinates?: CoordinateRule | 'index' | 'part'
-  readonly to?: readonly [number, number]
-  readonly keys?: number
-}
-
-const folder = new URL('./golden/encodings/', import.meta.url)
-const index: Record<'rotary' | 'tables' | 'biases', Case[]> = JSON.parse(
-  readFileSync(new URL('index.json', folder), 'utf8'),
-)
-
-function load(group: string): (name: string) => Tensor {
-  const { tensors } = parseSafetensors(readFileSync(new URL(`${group}.safetensors`, folder)))
-  return (name) => {
-    const stored = tensors.get(name)
-    assert.ok(stored?.type === 'float32', `${group}.safetensors has ${name}`)
-    return new Tensor(stored.type, stored.data, stored.dims)
-  }
-}
-
-/** Options of a case; those that are tensors are in the file. */
-function optionsOf({ name, options }: Case, tensor: (name: string) => Tensor): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(options).map(([key, value]) => [key, value === 'tensor' ? tensor(`${name}.${key}`) : value]),
-  )
-}
 
 /** Calls the entry of a registry that a case names. */
 function make<T>(registry: object, one: Case, tensor: (name: string) => Tensor): T {
@@ -70,8 +33,8 @@ function tolerance(largestAngle: number): number {
 }
 
 describe('conformance: encodings of grids', () => {
-  const tensor = load('rotary')
-  for (const one of index.rotary) {
+  const tensor = goldenTensors('rotary')
+  for (const one of goldenCases.rotary) {
     it(`${one.name}: ${one.source}, ${JSON.stringify(one.grids)} behind ${one.text} text tokens`, () => {
       const encoding = make<Encoding>(visionEncodings, one, tensor)
       const blocks = (one.grids ?? []).map((grid) => ({
@@ -94,8 +57,8 @@ describe('conformance: encodings of grids', () => {
 })
 
 describe('conformance: absolute encodings', () => {
-  const tensor = load('tables')
-  for (const one of index.tables) {
+  const tensor = goldenTensors('tables')
+  for (const one of goldenCases.tables) {
     it(`${one.name}: ${one.source}`, () => {
       const expected = tensor(`${one.name}.vectors`)
       if (one.scheme === 'rotate') {
@@ -127,8 +90,8 @@ describe('conformance: absolute encodings', () => {
 })
 
 describe('conformance: relative encodings', () => {
-  const tensor = load('biases')
-  for (const one of index.biases) {
+  const tensor = goldenTensors('biases')
+  for (const one of goldenCases.biases) {
     it(`${one.name}: ${one.source}`, () => {
       const { name, options } = one
       if (one.scheme === 't5Bucket') {

@@ -159,6 +159,11 @@ export function places<const Names extends string[]>(...names: Names): readonly 
   return names
 }
 
+/** The place of each name. */
+export function placesOf<Name extends string>(order: readonly Name[]): { readonly [N in Name]: number } {
+  return Object.fromEntries(order.map((name, place) => [name, place])) as { [N in Name]: number }
+}
+
 /** Numbers at their places; what is not given is 0. */
 export function pack<Name extends string>(
   order: readonly Name[],
