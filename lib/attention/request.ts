@@ -1,4 +1,10 @@
-import { type AttentionBias, type BiasData, type BiasFunction, isAttentionBias } from '../biases/bias.js'
+import {
+  type AttentionBias,
+  type BiasData,
+  type BiasFunction,
+  type BiasRequest,
+  isAttentionBias,
+} from '../biases/bias.js'
 import { resolveBias } from '../biases/data.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { RotaryAngles } from '../rotary/angles.js'
@@ -115,13 +121,8 @@ export function planAttention(request: AttendRequest): AttentionPlan {
   const given = checkBias(request.bias, queries, keys, heads)
   const scale = checkScale(request.scale, queries, headDim)
   checkSignal('attend', request.signal)
-  const resolved = isAttentionBias(given)
-    ? resolveBias(given, { queries, keys, heads, kvHeads, headDim, queryOffset, visible, q, k, scale })
-    : given
-  const bias = resolved instanceof Tensor || typeof resolved === 'function' ? resolved : undefined
-  const biasData = bias === undefined ? (resolved as BiasData | undefined) : undefined
-  const biasValues = bias instanceof Tensor ? bias.data : biasData?.values
-  const out = destination(request, q, [queries, heads, valueDim], biasValues)
+  const bias = settleBias(given, { queries, keys, heads, kvHeads, headDim, queryOffset, visible, q, k, scale })
+  const out = destination('attend', request, [queries, heads, valueDim], bias)
   const { table, qNorm, kNorm, signal } = request
   return {
     q,
@@ -139,11 +140,22 @@ export function planAttention(request: AttendRequest): AttentionPlan {
     qNorm,
     kNorm,
     visible,
-    bias,
-    biasData,
+    ...bias,
     scale,
     signal,
   }
+}
+
+type SettledBias = Pick<AttentionPlan, 'bias' | 'biasData'>
+
+/** A bias in the form that kernels take. */
+export function settleBias(
+  given: BiasFunction | Tensor | AttentionBias | undefined,
+  request: BiasRequest,
+): SettledBias {
+  const resolved = isAttentionBias(given) ? resolveBias(given, request) : given
+  if (resolved === undefined || resolved instanceof Tensor || typeof resolved === 'function') return { bias: resolved }
+  return { biasData: resolved }
 }
 
 function checkRotation({ table, rotated }: AttendRequest, keys: number, headDim: number, kvHeads: number): void {
@@ -230,25 +242,32 @@ export function checkScale(scale: unknown, queries: number, headDim: number): nu
   return typeof scale === 'number' ? scale : Float64Array.from(list as ArrayLike<number>)
 }
 
-function destination(request: AttendRequest, q: Tensor, dims: readonly number[], bias: TensorData | undefined): Tensor {
-  if (request.out === undefined) return Tensor.zeros(q.type, dims)
-  const out = asTensor('attend', 'out', request.out, 3)
+/** The caller's `out`, which has these dims and shares no byte with what is read, or a new tensor of the type of q. */
+export function destination(
+  caller: string,
+  { q, k, v, table, out: given }: Pick<AttendRequest, 'q' | 'k' | 'v' | 'table' | 'out'>,
+  dims: readonly number[],
+  { bias, biasData }: SettledBias,
+): Tensor {
+  if (given === undefined) return Tensor.zeros(q.type, dims)
+  const out = asTensor(caller, 'out', given, 3)
   if (!out.dims.every((d, axis) => d === dims[axis])) {
-    throw shapeError(`out must have dims ${show(dims)}, it has ${show(out.dims)}`, out)
+    const text = `${caller}: out must have dims ${show(dims)}, it has ${show(out.dims)}`
+    throw new MropeRangeError('ERR_MROPE_SHAPE', text, out.dims)
   }
-  const { k, v, table } = request
-  if (overlap(out.data, q.data)) throw sharedError('q', out)
-  if (overlap(out.data, k.data)) throw sharedError('k', out)
-  if (overlap(out.data, v.data)) throw sharedError('v', out)
-  if (bias !== undefined && overlap(out.data, bias)) throw sharedError('bias', out)
-  if (table instanceof RotaryAngles) return out
-  if (table !== undefined && (overlap(out.data, table.cos) || overlap(out.data, table.sin)))
-    throw sharedError('the table', out)
+  const apart = (name: string, data: TensorData | undefined): void => {
+    if (data === undefined || !overlap(out.data, data)) return
+    const text = `${caller}: out shares memory with ${name}`
+    throw new MropeRangeError('ERR_MROPE_ARGUMENT', text, out.data.byteOffset)
+  }
+  apart('q', q.data)
+  apart('k', k.data)
+  apart('v', v.data)
+  apart('bias', bias instanceof Tensor ? bias.data : biasData?.values)
+  if (table === undefined || table instanceof RotaryAngles) return out
+  apart('the table', table.cos)
+  apart('the table', table.sin)
   return out
-}
-
-function sharedError(name: string, out: Tensor): MropeRangeError {
-  return new MropeRangeError('ERR_MROPE_ARGUMENT', `attend: out shares memory with ${name}`, out.data.byteOffset)
 }
 
 function shapeError(text: string, tensor: Tensor): MropeRangeError {

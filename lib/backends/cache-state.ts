@@ -18,15 +18,19 @@ export function planCache(options: CacheOptions): number {
   if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') {
     throw new MropeTypeError('ERR_MROPE_DTYPE', `openCache: dtype ${show(dtype)} is not a storage type`, dtype)
   }
-  const bytes = layers * capacity * kvHeads * (headDim + valueDim) * (dtype === 'float32' ? 4 : 2)
+  const bytes = bytesOf(options)
   // More is a mistake, and would be found out only after a long time.
   if (layers > mostLayers || bytes > mostGibibytes * 2 ** 30) throw cacheTooLarge(options)
   return bytes
 }
 
-export function cacheTooLarge({ layers, kvHeads, headDim, valueDim, capacity, dtype }: CacheOptions, cause?: unknown) {
-  const bytes = layers * capacity * kvHeads * (headDim + valueDim) * (dtype === 'float32' ? 4 : 2)
-  const gibibytes = (bytes / 2 ** 30).toFixed(1)
+function bytesOf({ layers, kvHeads, headDim, valueDim, capacity, dtype }: CacheOptions): number {
+  return layers * capacity * kvHeads * (headDim + valueDim) * (dtype === 'float32' ? 4 : 2)
+}
+
+export function cacheTooLarge(options: CacheOptions, cause?: unknown): MropeRangeError {
+  const { layers, capacity } = options
+  const gibibytes = (bytesOf(options) / 2 ** 30).toFixed(1)
   const text = `openCache: a cache of ${layers} layers × ${capacity} tokens takes ${gibibytes} GiB, which is not to be had`
   return new MropeRangeError('ERR_MROPE_MEMORY', text, capacity, { cause })
 }

@@ -1,13 +1,12 @@
 import { visibleKeys } from '../attention/mask.js'
-import { type AttentionPlan, checkBias, checkScale } from '../attention/request.js'
-import { type AttentionBias, type BiasData, isAttentionBias } from '../biases/bias.js'
-import { resolveBias } from '../biases/data.js'
+import { type AttentionPlan, checkBias, checkScale, destination, settleBias } from '../attention/request.js'
+import { type AttentionBias, isAttentionBias } from '../biases/bias.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { RotaryAngles } from '../rotary/angles.js'
 import { checkNorm } from '../rotary/norm.js'
 import { checkRotaryDim, checkTable, checkTableHeads } from '../rotary/rotate.js'
-import { asTensor, checkCount, checkOptions, checkSignal, overlap } from '../tensors/check.js'
-import { Tensor } from '../tensors/tensor.js'
+import { asTensor, checkCount, checkOptions, checkSignal } from '../tensors/check.js'
+import type { Tensor } from '../tensors/tensor.js'
 import type { CacheOptions, CacheStep } from './cache.js'
 
 /**
@@ -58,48 +57,22 @@ export function planStep(options: CacheOptions, start: number, step: CacheStep):
   const visible = visibleKeys(mask, queries, keys, start)
   const scale = checkScale(step.scale, queries, headDim)
   const given = checkBias(step.bias, queries, keys, heads)
-  const bias = isAttentionBias(given)
-    ? knownAhead(given) &&
-      resolveBias(given, { ...{ queries, keys, heads, kvHeads, headDim }, queryOffset: start, visible, q, k, scale })
-    : given
-  const isData = typeof bias === 'object' && !(bias instanceof Tensor)
-  const out =
-    step.out === undefined
-      ? Tensor.zeros(q.type, [queries, heads, valueDim])
-      : shaped('out', step.out, [queries, heads, valueDim])
-  for (const [name, { data }] of Object.entries({ q, k, v, ...(bias instanceof Tensor && { bias }) })) {
-    if (!overlap(out.data, data)) continue
-    throw new MropeRangeError('ERR_MROPE_ARGUMENT', `${caller}: out shares memory with ${name}`, out.data.byteOffset)
-  }
+  if (isAttentionBias(given)) checkKnownAhead(given)
+  const counts = { queries, keys, heads, kvHeads, headDim }
+  const bias = settleBias(given, { ...counts, queryOffset: start, visible, q, k, scale })
+  const out = destination(caller, { q, k, v, table, out: step.out }, [queries, heads, valueDim], bias)
   return {
-    ...{
-      q,
-      k,
-      v,
-      out,
-      queries,
-      keys,
-      heads,
-      kvHeads,
-      headDim,
-      valueDim,
-      qNorm,
-      kNorm,
-      visible,
-      scale,
-      signal,
-      start,
-      mask,
-    },
+    ...counts,
+    ...{ q, k, v, out, valueDim, qNorm, kNorm, visible, scale, signal, start, mask },
     queryOffset: start,
     ...(table instanceof RotaryAngles ? { angles: table } : { table }),
-    ...(isData ? { biasData: bias as BiasData } : { bias }),
+    ...bias,
   }
 }
 
 /** A bias that reads keys would need them as they came, and the cache holds them rotated. */
-function knownAhead(bias: AttentionBias): true {
-  if (!bias.describe().readsKeys) return true
+function checkKnownAhead(bias: AttentionBias): void {
+  if (!bias.describe().readsKeys) return
   const text = `${caller}: bias ${bias.name} reads keys as they came, which a cache does not keep; use backend.attend`
   throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, bias.name)
 }

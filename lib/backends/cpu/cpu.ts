@@ -65,16 +65,11 @@ export class CpuBackend implements Backend {
   attendSync(request: AttendRequest): BackendResult {
     const since = this.#begin()
     const checked = planAttention(request)
-    const { angles, signal, bias } = checked
-    if (signal?.aborted) throw signal.reason
-    const plan = angles === undefined ? checked : withTable(checked, nativeTableSync(this.#addon, angles))
-    if (typeof bias === 'function') {
-      for (const piece of biasPieces(plan, request.mask, bias)) {
-        if (signal?.aborted) throw signal.reason
-        this.#addon.attendSync(...piece)
-      }
-    } else {
-      this.#addon.attendSync(...attendArguments(plan, request.mask, bias))
+    const { angles } = checked
+    const plan = withTable(checked, angles && nativeTableSync(this.#addon, angles))
+    for (const piece of pieces(plan, request)) {
+      if (plan.signal?.aborted) throw plan.signal.reason
+      this.#addon.attendSync(...piece)
     }
     return new BackendResult(request.out ?? plan.out, this.name, performance.now() - since)
   }
