@@ -17,6 +17,8 @@ namespace {
 
 constexpr int64_t mostDecodeQueries = 2;
 constexpr int64_t longestWindow = 512;
+/** Packed keys and values of a window's heads that one item takes: they stay in a second-level cache. */
+constexpr int64_t windowBytes = int64_t(768) << 10;
 /** Packed keys and values of all KV heads at a time; one KV head may need more. */
 constexpr int64_t packedBytes = int64_t(48) << 20;
 
@@ -61,37 +63,47 @@ void doTile(Part &part, const RowTile &tile, const PackedKeys &packed, float *sc
   }
 }
 
+/** Heads of a window that one item takes: neighbours lie side by side in memory, but some items for every thread. */
+int64_t headsPerWindow(const Part &part, int64_t keys) {
+  const Attend &a = part.job.a;
+  const int64_t fitting = windowBytes / std::max<int64_t>(packedFloats(part, keys) * 4, 1);
+  const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
+  const int64_t sharing = threads == 1 ? a.k.heads : a.k.heads * a.mask.segments / (4 * threads);
+  return std::clamp<int64_t>(std::min(fitting, sharing), 1, std::min(a.k.heads, mostPackHeads));
+}
+
 Outcome attendWindows(Part &part) {
   const AttendJob &job = part.job;
   const Attend &a = job.a;
-  // Neighbouring heads lie side by side: one thread takes some of them and fetches the next while it works.
-  constexpr int64_t together = 4;
-  const int64_t runs = (a.k.heads + together - 1) / together;
+  int64_t longest = 0;
   double cost = 0;
   for (int64_t s = 0; s < a.mask.segments; s++) {
     const double length = a.mask.cuSeqlens[s + 1] - a.mask.cuSeqlens[s];
     cost += 2 * length * length * double(a.q.heads * (a.q.dim + a.v.dim));
+    longest = std::max<int64_t>(longest, int64_t(length));
   }
+  const int64_t together = headsPerWindow(part, longest), runs = (a.k.heads + together - 1) / together;
   const bool finished = forEach(part.run, a.mask.segments * runs, cost, [&](int64_t item) {
     const int64_t segment = item / runs, head = item % runs * together;
     const int64_t base = a.mask.cuSeqlens[segment], count = a.mask.cuSeqlens[segment + 1] - base;
     if (count == 0) return;
     const HeadRun run = {head, std::min(together, a.k.heads - head)};
     const int64_t packed = packedFloats(part, count), line = part.kernel.packLine(job);
-    Scratch scratch((run.heads * packed + std::max(line, part.kernel.tileFloats(job))) * sizeof(float));
+    const int64_t queries = part.kernel.queryFloats(job);
+    const int64_t floats = run.heads * (packed + queries) + std::max(line, part.kernel.tileFloats(job));
+    Scratch scratch(floats * sizeof(float));
     float *memory = scratch.as<float>();
     if (!memory) return part.noMemory.store(true);
-    float *rest = memory + run.heads * packed;
+    float *prepared = memory + run.heads * packed, *rest = prepared + run.heads * queries;
     const PackedHeads heads = {packedAt(part, memory, base, count), packed};
     for (int64_t block = 0; block < blocksOf(count); block++) part.kernel.pack(job, run, block, heads, rest);
     const int64_t end = (base + count) * job.group;
-    for (int64_t h = 0; h < run.heads; h++) {
-      const PackedKeys keys = packedAt(part, memory + h * packed, base, count);
-      for (int64_t row = base * job.group; row < end; row += tileRows) {
-        RowTile tile = {head + h, row, std::min(tileRows, end - row)};
-        tile.nextHead = head + h + 1 < a.k.heads ? head + h + 1 : -1;
-        tile.nextRow = row;
-        doTile(part, tile, keys, rest);
+    for (int64_t row = base * job.group; row < end; row += tileRows) {
+      const int64_t rows = std::min(tileRows, end - row);
+      part.kernel.prepareQueries(job, run, row, rows, prepared);
+      for (int64_t h = 0; h < run.heads; h++) {
+        const RowTile tile = {head + h, row, rows, prepared + h * queries};
+        doTile(part, tile, packedAt(part, memory + h * packed, base, count), rest);
       }
     }
   });
@@ -138,18 +150,21 @@ Outcome attendPacked(Part &part) {
     });
     if (!finished || part.noMemory.load()) return part.outcome(finished);
     const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
+    const int64_t queries = part.kernel.queryFloats(job);
     finished = forEach(part.run, heads * tiles, headCost * double(heads), [&](int64_t item) {
-      Scratch scratch(part.kernel.tileFloats(job) * sizeof(float));
-      if (!scratch.as<float>()) return part.noMemory.store(true);
+      Scratch scratch((queries + part.kernel.tileFloats(job)) * sizeof(float));
+      float *prepared = scratch.as<float>();
+      if (!prepared) return part.noMemory.store(true);
       // Late rows see the most keys: they come first, so that the threads end together.
       const auto rowOf = [&](int64_t i) { return (tiles - 1 - i % tiles) * tileRows; };
       const int64_t head = item / tiles, next = item + threads;
-      RowTile tile = {kvHead + head, rowOf(item), std::min(tileRows, rows - rowOf(item))};
+      RowTile tile = {kvHead + head, rowOf(item), std::min(tileRows, rows - rowOf(item)), prepared};
       if (next < heads * tiles) {
         tile.nextHead = kvHead + next / tiles;
         tile.nextRow = rowOf(next);
       }
-      doTile(part, tile, packed(head), scratch.as<float>());
+      part.kernel.prepareQueries(job, {tile.kvHead, 1}, tile.row, tile.rows, prepared);
+      doTile(part, tile, packed(head), prepared + queries);
     });
     if (!finished || part.noMemory.load()) return part.outcome(finished);
   }

@@ -16,13 +16,13 @@ namespace mrope::cpu::MROPE_ISA {
 MROPE_INLINE int64_t stripRows(int64_t rows) { return roundUp(rows, MR); }
 
 static int64_t tileFloats(const AttendJob &job) {
-  const int64_t rows = stripRows(tileRows);
-  return rows * (lineLength(job.a.q.dim) + paddedChannels(job.a.v.dim) + 4) + MR * keyBlock;
+  return stripRows(tileRows) * (paddedChannels(job.a.v.dim) + 4) + MR * keyBlock;
 }
+
+static int64_t queryFloats(const AttendJob &job) { return stripRows(tileRows) * lineLength(job.a.q.dim); }
 
 /** The scratch memory of a tile. */
 struct TileScratch {
-  float *queries;
   float *sums;
   float *scores;
   Running *running;
@@ -37,27 +37,57 @@ MROPE_INLINE int64_t headOf(const AttendJob &job, const RowTile &tile, int64_t r
   return tile.kvHead * job.group + (tile.row + r) % job.group;
 }
 
+// Rows are the outer loop and heads the inner one: see packKeys.
+
 template <class T>
-static void packQueries(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, const TileScratch &to) {
+static void prepareRows(const AttendJob &job, const HeadRun &run, int64_t row, int64_t rows, float *to) {
   const Attend &a = job.a;
-  const int64_t length = lineLength(a.q.dim);
+  const int64_t length = lineLength(a.q.dim), stride = queryFloats(job);
+  int64_t query = row / job.group, member = row % job.group;
+  for (int64_t r = 0; r < rows; r++) {
+    const float scale = float((a.scales ? a.scales[query] : a.scale) * 1.4426950408889634);
+    for (int64_t h = 0; h < run.heads; h++) {
+      const int64_t head = (run.kvHead + h) * job.group + member;
+      const int64_t tableHead = a.rotateQ ? head * a.table.heads / a.q.heads : 0;
+      const Turn turn = turnOf(a.table, a.rotateQ, tableHead, a.tableOffset + query);
+      prepareRow((const T *)a.q.at(query, head), to + h * stride + r * length, a.q.dim, turn, a.qNorm, scale);
+    }
+    if (++member == job.group) {
+      member = 0;
+      query++;
+    }
+  }
+  for (int64_t h = 0; h < run.heads; h++) {
+    __builtin_memset(to + h * stride + rows * length, 0, (stripRows(rows) - rows) * length * sizeof(float));
+  }
+}
+
+static void prepareQueries(const AttendJob &job, const HeadRun &run, int64_t row, int64_t rows, float *to) {
+  switch (job.a.q.type) {
+    case DType::Float32:
+      return prepareRows<float>(job, run, row, rows, to);
+    case DType::Float16:
+      return prepareRows<Half>(job, run, row, rows, to);
+    case DType::Bfloat16:
+      return prepareRows<Bfloat>(job, run, row, rows, to);
+  }
+}
+
+static void findRanges(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, const TileScratch &to) {
+  int64_t query = tile.row / job.group, member = tile.row % job.group;
   for (int64_t r = 0; r < stripRows(tile.rows); r++) {
     to.running[r] = {-infinity, 0};
-    float *row = to.queries + r * length;
     if (r >= tile.rows) {
       to.ranges[r] = {0, 0};
-      __builtin_memset(row, 0, length * sizeof(float));
       continue;
     }
-    const int64_t query = queryOf(job, tile, r), head = headOf(job, tile, r);
-
     const KeyRange seen = job.ranges[query];
     const int64_t first = least(most(seen.first - packed.base, 0), packed.count);
     to.ranges[r] = {int32_t(first), int32_t(most(least(seen.end - packed.base, packed.count), first))};
-    const int64_t tableHead = a.rotateQ ? head * a.table.heads / a.q.heads : 0;
-    const Turn turn = turnOf(a.table, a.rotateQ, tableHead, a.tableOffset + query);
-    const double scale = a.scales ? a.scales[query] : a.scale;
-    prepareRow((const T *)a.q.at(query, head), row, a.q.dim, turn, a.qNorm, float(scale * 1.4426950408889634));
+    if (++member == job.group) {
+      member = 0;
+      query++;
+    }
   }
 }
 
@@ -102,50 +132,57 @@ static void fetchTurn(const Table &table, int64_t token) {
 MROPE_INLINE void fetchAhead(const AttendJob &job, const RowTile &tile, int64_t r) {
   fetch(job.a.out, queryOf(job, tile, r), headOf(job, tile, r));
   if (tile.nextHead < 0) return;
-  const RowTile next = {tile.nextHead, tile.nextRow, tile.rows};
+  const RowTile next = {tile.nextHead, tile.nextRow, tile.rows, nullptr};
   const int64_t query = queryOf(job, next, r);
   fetch(job.a.q, query, headOf(job, next, r));
   if (job.a.rotateQ) fetchTurn(job.a.table, job.a.tableOffset + query);
 }
 
-/** One strip over one block: keys from … to, counted from the block's first key at `start`. */
+/** One strip over one block: keys from … to, counted from the block's first key at `start`. The `first` sets the sums. */
 static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, const TileScratch &s,
-                        int64_t strip, int64_t start, int64_t from, int64_t to, bool last, uint8_t *exact) {
+                        int64_t strip, int64_t start, int64_t from, int64_t to, bool first, bool last, uint8_t *exact) {
   const int64_t dim = job.a.q.dim, length = lineLength(dim);
   const int64_t channels = paddedChannels(job.a.v.dim), stride = paddedKeys(packed.count) * NR;
   const int64_t panelFrom = from / NR * NR, end = roundUp(to, W);
   const int64_t rows = least(MR, tile.rows - strip);
   const float *keys = packed.keys + start * dim;
   for (int64_t j = panelFrom; j < to; j += NR) {
-    panelTile<false>(rows, s.scores + j, keyBlock, s.queries + strip * length, length, keys + j * dim, dim, to - j);
+    panelTile<false>(rows, s.scores + j, keyBlock, tile.queries + strip * length, length, keys + j * dim, dim, to - j);
   }
   float *sums = s.sums + strip * channels;
   for (int64_t i = 0; i < rows; i++) {
     const int64_t r = strip + i;
     float *scores = s.scores + i * keyBlock;
     if (last) fetchAhead(job, tile, r);
-    const int64_t first = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
-    const bool whole = first == panelFrom && behind == end;
-    for (int64_t j = panelFrom; j < least(first, end); j++) scores[j] = -infinity;
+    const int64_t seen = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
+    const bool whole = seen == panelFrom && behind == end;
+    for (int64_t j = panelFrom; j < least(seen, end); j++) scores[j] = -infinity;
     for (int64_t j = most(behind, panelFrom); j < end; j++) scores[j] = -infinity;
-    if (job.a.bias.kind != BiasKind::None && first < behind) {
-      addBias(job, headOf(job, tile, r), queryOf(job, tile, r), packed.base + start + first, behind - first,
-              scores + first);
+    if (job.a.bias.kind != BiasKind::None && seen < behind) {
+      addBias(job, headOf(job, tile, r), queryOf(job, tile, r), packed.base + start + seen, behind - seen,
+              scores + seen);
     }
     const bool masked = !whole || job.a.bias.kind != BiasKind::None;
     const int64_t n = end - panelFrom;
     const float decay = masked ? weighRow<true>(scores + panelFrom, n, s.running[r], exact[r])
                                : weighRow<false>(scores + panelFrom, n, s.running[r], exact[r]);
-    if (decay != 1) scaleRow(sums + i * channels, channels, decay);
+    if (decay != 1) scaleRow(sums + i * channels, job.a.v.dim, decay);
   }
   const float *values = packed.values + start * NR;
   if (!packed.finite[start / keyBlock]) {
+    if (first) __builtin_memset(sums, 0, rows * channels * sizeof(float));
     addSeenValues(s.scores, rows, values, sums, stride, channels, from, to);
     return;
   }
+  const float *weights = s.scores + from;
   for (int64_t c = 0; c < job.a.v.dim; c += NR) {
-    panelTile<true>(rows, sums + c, channels, s.scores + from, keyBlock, values + c / NR * stride + from * NR, to - from,
-                    job.a.v.dim - c);
+    const float *panel = values + c / NR * stride + from * NR;
+    const int64_t columns = job.a.v.dim - c;
+    if (first) {
+      panelTile<false>(rows, sums + c, channels, weights, keyBlock, panel, to - from, columns);
+    } else {
+      panelTile<true>(rows, sums + c, channels, weights, keyBlock, panel, to - from, columns);
+    }
   }
 }
 
@@ -153,33 +190,28 @@ static void attendTile(const AttendJob &job, const RowTile &tile, const PackedKe
                        uint8_t *exact) {
   const int64_t rows = stripRows(tile.rows), channels = paddedChannels(job.a.v.dim);
   TileScratch s;
-  s.queries = scratch;
-  s.sums = s.queries + rows * lineLength(job.a.q.dim);
+  s.sums = scratch;
   s.scores = s.sums + rows * channels;
   s.running = (Running *)(s.scores + MR * keyBlock);
   s.ranges = (KeyRange *)(s.running + rows);
-  switch (job.a.q.type) {
-    case DType::Float32:
-      packQueries<float>(job, tile, packed, s);
-      break;
-    case DType::Float16:
-      packQueries<Half>(job, tile, packed, s);
-      break;
-    case DType::Bfloat16:
-      packQueries<Bfloat>(job, tile, packed, s);
-      break;
-  }
-  __builtin_memset(s.sums, 0, rows * channels * sizeof(float));
+  findRanges(job, tile, packed, s);
   __builtin_memset(exact, 0, rows);
-  bool finite = true;
+  static_assert(tileRows % MR == 0);
+  bool finite = true, begun[tileRows / MR] = {};
   const KeyRange all = unionOf(s.ranges, rows);
   for (int64_t start = all.first / keyBlock * keyBlock; start < all.end; start += keyBlock) {
     finite &= packed.finite[start / keyBlock] != 0;
     for (int64_t strip = 0; strip < rows; strip += MR) {
       const KeyRange seen = unionOf(s.ranges + strip, MR);
       const int64_t from = most(seen.first - start, 0), to = least(seen.end - start, keyBlock);
-      if (from < to) attendStrip(job, tile, packed, s, strip, start, from, to, start + keyBlock >= all.end, exact);
+      if (from >= to) continue;
+      bool &on = begun[strip / MR];
+      attendStrip(job, tile, packed, s, strip, start, from, to, !on, start + keyBlock >= all.end, exact);
+      on = true;
     }
+  }
+  for (int64_t strip = 0; strip < rows; strip += MR) {
+    if (!begun[strip / MR]) __builtin_memset(s.sums + strip * channels, 0, MR * channels * sizeof(float));
   }
   for (int64_t r = 0; r < tile.rows; r++) {
     const bool fine = writeRow(job.a.out, queryOf(job, tile, r), headOf(job, tile, r), s.sums + r * channels,

@@ -36,6 +36,8 @@ constexpr Kernels tableOf(const char *name, bool (*supported)()) {
           .packedValueFloats = packedValueFloats,
           .pack = packBlock,
           .packLine = packLine,
+          .prepareQueries = prepareQueries,
+          .queryFloats = queryFloats,
           .tileFloats = tileFloats,
           .tile = attendTile,
           .decodeDim = decodeDim,

@@ -40,7 +40,7 @@ struct HeadRun {
   /** 1 … mostPackHeads. */
   int64_t heads = 1;
 };
-constexpr int64_t mostPackHeads = 8;
+constexpr int64_t mostPackHeads = 16;
 
 /** The packed keys of a run of heads over the same tokens, each `stride` floats behind the one before. */
 struct PackedHeads {
@@ -52,6 +52,8 @@ struct RowTile {
   int64_t kvHead = 0;
   int64_t row = 0;
   int64_t rows = 0;
+  /** What prepareQueries wrote for this head. */
+  const float *queries = nullptr;
   /** Rows that come next, to be fetched meanwhile; −1 where none do. */
   int64_t nextHead = -1;
   int64_t nextRow = 0;
@@ -82,6 +84,10 @@ struct Kernels {
   /** Packs one block of keys and values: keys base + block·keyBlock …. `lines` has packLine floats. */
   void (*pack)(const AttendJob &, const HeadRun &, int64_t block, const PackedHeads &, float *lines);
   int64_t (*packLine)(const AttendJob &);
+
+  /** Norms, rotates and scales up to tileRows rows of queries of some KV heads; each head has its queryFloats. */
+  void (*prepareQueries)(const AttendJob &, const HeadRun &, int64_t row, int64_t rows, float *to);
+  int64_t (*queryFloats)(const AttendJob &);
 
   int64_t (*tileFloats)(const AttendJob &);
   /** Writes the rows of a tile to out. Sets exact[r] for rows that float32 cannot do. */

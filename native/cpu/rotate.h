@@ -1,35 +1,10 @@
 #pragma once
 
-#include "pack.h"
+#include "stream.h"
 
 // Rotation from storage to storage: (x, y) → (x·c − y·s, y·c + x·s), the other channels copied.
-//
-// Large results that do not fit a cache go past it, 16 bytes at a time, because JavaScript arrays are aligned to 16.
 
 namespace mrope::cpu::MROPE_ISA {
-
-/** A float32 destination that is not read back soon: only where to is aligned to 16 bytes. */
-struct Streamed {
-  float value;
-};
-
-#if defined(__SSE2__)
-MROPE_INLINE void store(Streamed *p, vf x) {
-#if MROPE_LANES == 16
-  if (((uintptr_t)p & 63) == 0) {
-    _mm512_stream_ps((float *)p, (__m512)x);
-    return;
-  }
-#elif MROPE_LANES == 8
-  if (((uintptr_t)p & 31) == 0) {
-    _mm256_stream_ps((float *)p, (__m256)x);
-    return;
-  }
-#endif
-#pragma GCC unroll 4
-  for (int i = 0; i < W; i += 4) _mm_stream_ps((float *)p + i, (__m128)v4{x[i], x[i + 1], x[i + 2], x[i + 3]});
-}
-#endif
 
 template <class From, class To>
 static void rotateRows(const Rotate &job, int64_t token, int64_t count) {
@@ -70,13 +45,7 @@ static void rotateFrom(const Rotate &job, int64_t token, int64_t count, bool str
       break;
   }
 #if defined(__SSE2__)
-  const int64_t turned = 2 * job.table.pairs;
-  const bool vectors = turned == job.x.dim && job.table.pairs % W == 0 && !job.norm.weight;
-  if (stream && vectors && ((uintptr_t)job.out.data & 15) == 0) {
-    rotateRows<From, Streamed>(job, token, count);
-    _mm_sfence();
-    return;
-  }
+  if (stream && streams(job)) return streamFrom<From>(job, token, count);
 #else
   (void)stream;
 #endif

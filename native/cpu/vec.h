@@ -249,8 +249,12 @@ constexpr float leastExponent = -125;
  * 2^x for leastExponent ≤ x ≤ 127; NaN stays NaN. Relative error 6e-8: degree 6 on [−½, ½], coefficients by Remez, own.
  */
 MROPE_INLINE vf exp2(vf x) {
+#if defined(__AVX512F__)
+  const vf whole = (vf)_mm512_maskz_roundscale_ps(0xffff, (__m512)x, 0);
+#else
   // In the sum with 1.5 · 2^23 the low bits hold x rounded.
   const vf shifted = x + splat(0x1.8p23f), whole = shifted - splat(0x1.8p23f);
+#endif
   const vf r = x - whole;
   vf p = splat(1.5345821e-4f);
   p = p * r + splat(1.3399931e-3f);

@@ -513,6 +513,50 @@ void rotateCases(ThreadPool &pool) {
   }
 }
 
+/** Past the cache, wherever the result starts and the token range ends: the same bits, and nothing beside them. */
+void streamCases() {
+  const int64_t tokens = 7, heads = 3, first = 2, count = 4;
+  Noise noise{77};
+  for (const char *isa : {"avx512", "avx2", "sse2", "neon"}) {
+    if (!cpu::useKernels(isa)) continue;
+    for (DType from : {DType::Float32, DType::Float16, DType::Bfloat16}) {
+      for (int64_t dim : {32, 64, 80, 128}) {
+        const int64_t size = tokens * heads * dim, row = heads * dim;
+        Data x(from, size, noise);
+        std::vector<float> cos, sin;
+        for (int64_t i = 0; i < heads * tokens * dim / 2; i++) {
+          cos.push_back(float(noise()));
+          sin.push_back(float(noise()));
+        }
+        for (int option = 0; option < 16; option++) {
+          const int64_t offset = option % 4 * 4;
+          const bool adjacent = option & 4, inverse = option & 8;
+          std::vector<float> plain(size + 32, 9), streamed(size + 32, 9);
+          const auto aligned = [&](std::vector<float> &v) {
+            return v.data() + (0 - reinterpret_cast<uintptr_t>(v.data())) % 64 / 4 + offset;
+          };
+          for (bool stream : {false, true}) {
+            Rotate r;
+            r.x = {x.data(), from, tokens, heads, dim};
+            r.out = {aligned(stream ? streamed : plain), DType::Float32, tokens, heads, dim};
+            r.table = {cos.data(), sin.data(), option % 3 ? 1 : heads, tokens, dim / 2, adjacent};
+            r.inverse = inverse;
+            cpu::kernels().rotate(r, first, count, stream);
+          }
+          const float *a = aligned(plain), *b = aligned(streamed);
+          bool fine = true;
+          for (int64_t i = 0; i < size; i++) {
+            const bool inside = i >= first * row && i < (first + count) * row;
+            fine &= inside ? a[i] == b[i] && b[i] != 9 : b[i] == 9;
+          }
+          expect(fine, std::string(isa) + " streamed rotation, dim " + std::to_string(dim) + " option " +
+                           std::to_string(option) + " from " + nameOf(from));
+        }
+      }
+    }
+  }
+}
+
 void angleCases(ThreadPool &pool) {
   const int64_t tokens = 501, pairs = 37, axes = 3;
   std::vector<double> ids, inv, directions;
@@ -668,6 +712,7 @@ int main(int argc, char **argv) {
     halfCases();
     angleCases(*pool);
     rotateCases(*pool);
+    streamCases();
     oddValues(*pool);
     attendCases(*pool);
   }
