@@ -9,6 +9,8 @@ export type Bar = { readonly least: number; readonly unit: string } | { readonly
 export interface BenchCase {
   readonly name: string
   readonly bar: Bar
+  /** Why it cannot be run on this machine, if it cannot. */
+  absent?(): string | undefined
   /** Measures; `report` takes a few words of progress. */
   run(report: (progress: string) => void): Promise<Outcome>
 }

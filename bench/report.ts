@@ -5,6 +5,8 @@ export interface Result {
   readonly bar: Bar
   readonly outcome?: Outcome
   readonly error?: string
+  /** Why it was not run; its bar is then neither reached nor missed. */
+  readonly leftOut?: string
   readonly reached: boolean
 }
 
@@ -20,7 +22,20 @@ export interface Machine {
 
 export const columns = ['case', 'value', 'bar', 'reached', 'figures'] as const
 
-export function row({ name, bar, outcome, error, reached }: Result): string[] {
+export function rows(results: readonly Result[]): string[][] {
+  return results.filter(({ leftOut }) => leftOut === undefined).map(row)
+}
+
+/** Why cases were left out, each reason once. */
+export function leftOut(results: readonly Result[]): string[] {
+  const whys = new Set(results.flatMap(({ leftOut: why }) => why ?? []))
+  return [...whys].map((why) => {
+    const names = results.filter(({ leftOut: other }) => other === why).map(({ name }) => name)
+    return `${names.length} left out (${why}): ${names[0]}${names.length > 1 ? ' …' : ''}`
+  })
+}
+
+function row({ name, bar, outcome, error, reached }: Result): string[] {
   const limit = 'least' in bar ? `≥ ${bar.least}` : `≤ ${bar.most}`
   if (outcome === undefined) return [name, 'failed', `${limit} ${bar.unit}`, 'no', error?.split('\n')[0] ?? '']
   const figures = Object.entries(outcome.figures).filter(([, figure]) => typeof figure === 'number')
@@ -33,16 +48,18 @@ export function row({ name, bar, outcome, error, reached }: Result): string[] {
 /** The table, what took part in each case, and the spread of the pairs. */
 export function markdown(date: string, machine: Machine, results: readonly Result[]): string {
   const { platform, arch, cpu, cores, load, node } = machine
-  const reached = results.filter((result) => result.reached).length
+  const run = results.filter(({ leftOut: why }) => why === undefined)
+  const reached = run.filter((result) => result.reached).length
   const lines = [
     `# Benchmark of ${date}`,
     '',
     `${platform} ${arch}, ${cpu}, ${cores} cores, Node ${node}, load ${load.toFixed(2)} before the run.`,
-    `Only ratios inside a pair mean anything. ${reached} of ${results.length} bars reached.`,
+    `Only ratios inside a pair mean anything. ${reached} of ${run.length} bars reached.`,
+    ...leftOut(results).map((text) => `${text}.`),
     '',
     line(columns),
     line(columns.map(() => '---')),
-    ...results.map((result) => line(row(result))),
+    ...rows(results).map(line),
     '',
   ]
   for (const { name, outcome, error } of results) {

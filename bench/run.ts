@@ -4,13 +4,16 @@ import { fileURLToPath } from 'node:url'
 import { table } from '../lib/cli/output.js'
 import { cases } from './cases/index.js'
 import { type BenchCase, reaches } from './harness.js'
-import { columns, type Machine, markdown, type Result, row } from './report.js'
+import { columns, leftOut, type Machine, markdown, type Result, rows } from './report.js'
 
-// npm run bench [-- word …]: measures the cases whose name has one of the words, or all. Progress goes to stderr, the table
-// to stdout, everything to bench/results as JSON and Markdown. Exit code 1 when a case fails or misses its bar.
+// npm run bench [-- word …]: measures the cases whose name has one of the words, or all. Progress goes to stderr, the
+// table to stdout, everything to bench/results as JSON and Markdown. Exit code 1 when a case fails or misses its bar, 2
+// when nothing can be run here.
 
 async function measure(benchCase: BenchCase): Promise<Result> {
   const { name, bar } = benchCase
+  const why = benchCase.absent?.()
+  if (why !== undefined) return { name, bar, leftOut: why, reached: false }
   try {
     const outcome = await benchCase.run((progress) => show(`${name}: ${progress}`))
     return { name, bar, outcome, reached: reaches(outcome, bar) }
@@ -48,20 +51,32 @@ const machine: Machine = {
   load: loadavg()[0],
   node: process.version,
 }
-const results: Result[] = []
-for (const benchCase of chosen) results.push(await measure(benchCase))
-if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-
 const date = new Date().toISOString()
 const folder = fileURLToPath(new URL('./results/', import.meta.url))
-mkdirSync(folder, { recursive: true })
 const file = `${folder}${date.replaceAll(':', '-')}`
-writeFileSync(`${file}.json`, `${JSON.stringify({ date, machine, results }, null, 2)}\n`)
-writeFileSync(`${file}.md`, markdown(date, machine, results))
+const results: Result[] = []
+for (const benchCase of chosen) {
+  results.push(await measure(benchCase))
+  save()
+}
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
+for (const text of leftOut(results)) process.stderr.write(`${text}\n`)
+if (rows(results).length === 0) {
+  process.stderr.write('nothing was measured\n')
+  process.exit(2)
+}
+
+/** After every case, so that a run that is cut off keeps what it has. */
+function save(): void {
+  if (rows(results).length === 0) return
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(`${file}.json`, `${JSON.stringify({ date, machine, results }, null, 2)}\n`)
+  writeFileSync(`${file}.md`, markdown(date, machine, results))
+}
 
 for (const { name, error, outcome } of results) {
   if (error !== undefined) process.stderr.write(`${name}: ${error}\n`)
   for (const missing of outcome?.missing ?? []) process.stderr.write(`${name}: missing: ${missing}\n`)
 }
-process.stdout.write(`${table(columns, results.map(row))}\n`)
-process.exitCode = results.every(({ reached }) => reached) ? 0 : 1
+process.stdout.write(`${table(columns, rows(results))}\n`)
+process.exitCode = results.every(({ leftOut: why, reached }) => why !== undefined || reached) ? 0 : 1

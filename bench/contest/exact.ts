@@ -1,4 +1,4 @@
-import { type Inputs, type Problem, turned } from './problem.js'
+import { bordersOf, type Inputs, type Problem, turned } from './problem.js'
 
 const samples = 48
 
@@ -32,11 +32,13 @@ export function largestError(problem: Problem, inputs: Inputs, result: readonly 
 
 /** One row of the attention in float64; row is `query · heads + head`. */
 function attended(problem: Problem, { q, k, v }: Inputs, row: number): Float64Array {
-  const { work, tokens, heads, kvHeads, headDim, causal, segment = tokens } = problem
+  const { work, tokens, heads, kvHeads, headDim, causal } = problem
   const token = work === 'decode' ? tokens - 1 : Math.floor(row / heads)
   const kvHead = Math.floor(((row % heads) * kvHeads) / heads)
-  const first = Math.floor(token / segment) * segment
-  const end = causal ? token + 1 : Math.min(first + segment, tokens)
+  const borders = bordersOf(problem)
+  const next = borders.findIndex((border) => border > token)
+  const first = borders[next - 1]
+  const end = causal ? token + 1 : borders[next]
   const query = turned(problem, q, row, token)
   const weights = new Float64Array(end - first)
   for (let key = first; key < end; key++) {

@@ -66,10 +66,10 @@ class Mrope implements Contestant {
   }
 
   #rotate(backend: Backend, problem: Problem, inputs: Inputs, table: RotaryTable): void {
-    const { tokens, heads, kvHeads, headDim } = problem
-    const q = new Tensor('float32', inputs.q, [tokens, heads, headDim])
-    const k = new Tensor('float32', inputs.k, [tokens, kvHeads, headDim])
-    const outs = [Tensor.zeros('float32', q.dims), Tensor.zeros('float32', k.dims)]
+    const { tokens, heads, kvHeads, headDim, inPlace } = problem
+    const q = new Tensor('float32', inputs.q.slice(), [tokens, heads, headDim])
+    const k = new Tensor('float32', inputs.k.slice(), [tokens, kvHeads, headDim])
+    const outs = inPlace ? [q, k] : [Tensor.zeros('float32', q.dims), Tensor.zeros('float32', k.dims)]
     this.#result = outs
     this.#run = () => {
       backend.rotateSync(q, table, { out: outs[0] })

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { median } from '../harness.js'
-import type { Request } from './contestant.js'
+import { type Request, type Turn, Unable } from './contestant.js'
 import type { Contest, Entrant } from './entrants.js'
+import { storageOf } from './problem.js'
 import { Remote } from './remote.js'
 
 /** The largest difference from float64 of an element, about 0.1 large, of attention or, about 1 large, of a rotation. */
@@ -12,31 +13,40 @@ export interface Player {
   readonly name: string
   readonly what: string
   readonly error: number
+  /** Of a queue of runs. */
   readonly firstMs: number
   readonly budget: number
-  run(times: number): Promise<readonly number[]>
+  /** So many queues. */
+  run(times: number): Promise<Turn>
+  /** Milliseconds of the GPU for a copy; only our player knows them. */
+  copy(bytes: number): Promise<number>
   stop(): void
 }
 
-/** Starts a process, checks what it computes, and warms it up. */
+/** Starts a process, checks what it computes, and warms it up. @throws Unable where the library cannot do it */
 export async function start(entrant: Entrant, contest: Contest, report: (progress: string) => void): Promise<Player> {
   const { problem, threads } = contest
   report(`starting and checking ${entrant.name}`)
   const file = fileURLToPath(new URL(entrant.file, import.meta.url))
   const remote = new Remote(process.execPath, [...process.execArgv, file], { MROPE_THREADS: String(threads) })
-  const ask = async <T>(request: Request): Promise<T> => {
-    const answer = await remote.ask<T | { readonly failed: string }>(JSON.stringify(request))
-    if (typeof answer === 'object' && answer !== null && 'failed' in answer) throw new Error(answer.failed)
-    return answer as T
+  const ask = async <T extends object>(request: Request): Promise<T> => {
+    const answer = await remote.ask<T | { readonly failed: string } | { readonly unable: string }>(
+      JSON.stringify(request),
+    )
+    if ('failed' in answer) throw new Error(answer.failed)
+    if ('unable' in answer) throw new Unable(answer.unable)
+    return answer
   }
-  const run = async (times: number) => (await ask<{ ms: readonly number[] }>({ ask: 'run', times })).ms
+  const run = (times: number) => ask<Turn>({ ask: 'run', times })
+  const copy = async (bytes: number) => (await ask<{ copyMs: number }>({ ask: 'copy', bytes })).copyMs
   try {
     const { what } = await ask<{ what: string }>({ ask: 'load', problem, threads })
     const { error } = await ask<{ error: number }>({ ask: 'check' })
-    const tolerance = tolerances[problem.cache ?? 'float32']
+    const tolerance = tolerances[storageOf(problem).cache]
     if (!(error <= tolerance)) throw new Error(`its result is off by ${error}, more than ${tolerance}`)
-    const firstMs = median(await run(3))
-    return { name: entrant.name, what, error, firstMs, budget: entrant.budget, run, stop: () => remote.stop() }
+    const firstMs = median((await run(3)).ms) * (problem.queue ?? 1)
+    const { name, budget } = entrant
+    return { name, what, error, firstMs, budget, run, copy, stop: () => remote.stop() }
   } catch (error) {
     remote.stop()
     throw error

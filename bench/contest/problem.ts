@@ -14,12 +14,39 @@ export interface Problem {
   readonly kvHeads: number
   readonly headDim: number
   readonly causal: boolean
+  /** A rotation writes over what it reads, where a library can do that. */
+  readonly inPlace?: boolean
   /** Consecutive tokens that see one another and no others; all by default. */
   readonly segment?: number
+  /** Lengths of the segments, where they differ. */
+  readonly segments?: readonly number[]
   /** `text`: one id per token. `grid`: row and column of a picture 32 patches wide, half of the pairs each. */
   readonly positions: 'text' | 'grid'
-  /** Storage of keys and values of `decode`. */
-  readonly cache?: TensorType & ('float32' | 'float16')
+  /** Storage of q, k and v and of what comes out; float32 by default. */
+  readonly type?: Storage
+  /** Storage of the keys and values of `decode`, where it is another one. */
+  readonly cache?: Storage
+  /**
+   * Runs that are given to a library before one wait, as the layers of a model are; one by default. All read the same
+   * q, k and v; each has outputs of its own, and for `decode` a cache of its own.
+   */
+  readonly queue?: number
+}
+
+export type Storage = TensorType & ('float32' | 'float16')
+
+export function storageOf({ type = 'float32', cache = type }: Problem): {
+  readonly type: Storage
+  readonly cache: Storage
+} {
+  return { type, cache }
+}
+
+/** The first token of every segment, and the end of the last one. */
+export function bordersOf({ tokens, segment = tokens, segments }: Problem): number[] {
+  const borders = [0]
+  for (let i = 0; borders[i] < tokens; i++) borders.push(borders[i] + (segments?.[i] ?? segment))
+  return borders
 }
 
 export const gridWidth = 32
@@ -40,7 +67,8 @@ export interface Inputs {
 
 /** The same numbers in every process. */
 export function inputsOf(problem: Problem): Inputs {
-  const { tokens, heads, kvHeads, headDim, work, cache } = problem
+  const { tokens, heads, kvHeads, headDim, work } = problem
+  const { type, cache } = storageOf(problem)
   const pairs = headDim / 2
   const cos = new Float32Array(tokens * pairs)
   const sin = new Float32Array(cos.length)
@@ -54,6 +82,7 @@ export function inputsOf(problem: Problem): Inputs {
   const q = numbers((work === 'decode' ? 1 : tokens) * heads * headDim, 1)
   const k = numbers(tokens * kvHeads * headDim, 2)
   const v = numbers(tokens * kvHeads * headDim, 3)
+  if (type === 'float16') [q, k, v].forEach(roundToHalf)
   if (work === 'decode') {
     const newRow = (tokens - 1) * kvHeads
     for (let row = 0; row < newRow; row++) {
@@ -90,19 +119,24 @@ export function turned(problem: Problem, from: Float32Array, row: number, token:
 }
 
 /** Multiplications and additions of the attention, two per product; the rotation is not counted. */
-export function flopOf({ work, tokens, heads, headDim, causal, segment = tokens }: Problem): number {
+export function flopOf(problem: Problem): number {
+  const { work, tokens, heads, headDim, causal } = problem
   if (work === 'rotate') return 0
-  const seen = work === 'decode' ? tokens : tokens * (causal ? (segment + 1) / 2 : segment)
-  return 4 * seen * heads * headDim
+  const borders = bordersOf(problem)
+  const lengths = borders.slice(1).map((end, i) => end - borders[i])
+  const pairs = lengths.reduce((sum, length) => sum + length * (causal ? (length + 1) / 2 : length), 0)
+  return 4 * (work === 'decode' ? tokens : pairs) * heads * headDim
 }
 
 /** Bytes that have to be read and written at least. */
-export function bytesOf({ work, tokens, heads, kvHeads, headDim, cache }: Problem): number {
-  const size = cache === 'float16' ? 2 : 4
-  if (work === 'decode') return 2 * tokens * kvHeads * headDim * size
-  if (work === 'rotate') return 2 * tokens * (heads + kvHeads) * headDim * 4
-  return 2 * tokens * (heads + kvHeads) * headDim * 4
+export function bytesOf(problem: Problem): number {
+  const { work, tokens, heads, kvHeads, headDim } = problem
+  const { type, cache } = storageOf(problem)
+  if (work === 'decode') return 2 * tokens * kvHeads * headDim * bytesPer[cache]
+  return 2 * tokens * (heads + kvHeads) * headDim * bytesPer[type]
 }
+
+const bytesPer: Readonly<Record<Storage, number>> = { float32: 4, float16: 2 }
 
 export function halves(values: Float32Array): Uint16Array {
   return Uint16Array.from(values, toFloat16)

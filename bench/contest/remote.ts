@@ -27,10 +27,14 @@ export class Remote {
     this.#child.on('close', (code, signal) => this.#end(`it ended with ${signal ?? `code ${code}`}`))
   }
 
-  /** Sends a line and reads the answer, parsed. */
+  /**
+   * Sends a line and reads the answer, parsed. Between answers the process stands still: threads of a library go on
+   * spinning after their work, some for more than 100 ms, and would take processors from whoever is next.
+   */
   async ask<T>(line: string): Promise<T> {
     if (this.#ended !== undefined) throw new Error(this.#ended)
     let timer: NodeJS.Timeout | undefined
+    this.#signal('SIGCONT')
     try {
       const answer = await new Promise<string>((resolve, reject) => {
         this.#answer = resolve
@@ -42,11 +46,17 @@ export class Remote {
     } finally {
       clearTimeout(timer)
       this.#answer = this.#fail = undefined
+      this.#signal('SIGSTOP')
     }
   }
 
   stop(): void {
     this.#child.kill('SIGKILL')
+  }
+
+  /** Windows has no such signals: there everybody goes on spinning. */
+  #signal(signal: 'SIGCONT' | 'SIGSTOP'): void {
+    if (process.platform !== 'win32') this.#child.kill(signal)
   }
 
   #end(why: string): void {

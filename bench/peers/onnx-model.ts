@@ -1,6 +1,6 @@
 // The few messages of onnx.proto3 that a graph of operators needs, written by hand: no weights, no shapes of values inside.
 
-export type Attribute = readonly [name: string, value: number]
+export type Attribute = readonly [name: string, value: number | readonly number[]]
 
 export interface Node {
   readonly op: string
@@ -8,7 +8,7 @@ export interface Node {
   readonly domain?: string
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  /** Integers, or a float where the value is not whole. */
+  /** Integers and lists of them, or a float where the value is not whole. */
   readonly attributes?: readonly Attribute[]
 }
 
@@ -19,6 +19,8 @@ export interface Value {
   readonly name: string
   readonly type: keyof typeof onnxTypes
   readonly rank: number
+  /** Where a shape never changes and a provider wants to know it. */
+  readonly dims?: readonly number[]
 }
 
 /** A ModelProto of operators of opset 23 and of the domain com.microsoft. */
@@ -46,13 +48,18 @@ function nodeProto({ op, domain = 'com.microsoft', inputs, outputs, attributes =
 }
 
 function attributeProto([name, value]: Attribute): number[] {
+  if (typeof value !== 'number') {
+    return [...text(1, name), ...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
+  }
   if (Number.isInteger(value)) return [...text(1, name), ...integer(3, value), ...integer(20, 2)]
   const float = new Uint8Array(Float32Array.of(value).buffer)
   return [...text(1, name), ...varint(2 * 8 + 5), ...float, ...integer(20, 1)]
 }
 
-function valueInfo({ name, type, rank }: Value): number[] {
-  const dims = Array.from({ length: rank }, (_, axis) => bytes(1, text(2, `${name}_${axis}`)))
+function valueInfo({ name, type, rank, dims: sizes }: Value): number[] {
+  const dims = Array.from({ length: rank }, (_, axis) =>
+    bytes(1, sizes === undefined ? text(2, `${name}_${axis}`) : integer(1, sizes[axis])),
+  )
   const tensor = [...integer(1, onnxTypes[type]), ...bytes(2, dims.flat())]
   return [...text(1, name), ...bytes(2, bytes(1, tensor))]
 }

@@ -1,0 +1,4 @@
+import { serve } from '../contest/contestant.js'
+import { GgmlContestant } from './ggml-contestant.js'
+
+await serve(new GgmlContestant('metal'))

@@ -1,0 +1,4 @@
+import { serve } from '../contest/contestant.js'
+import { OnnxRuntime } from './onnxruntime.js'
+
+await serve(new OnnxRuntime('onnxruntime-node', 'webgpu'))
