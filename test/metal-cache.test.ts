@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { attendSync } from '../lib/attention/attend.js'
+import { gpuCachePlaces, gpuReportPlaces } from '../lib/backends/metal/addon.js'
 import type { MetalBackend } from '../lib/backends/metal/metal.js'
+import { stepWork } from '../lib/backends/metal/step.js'
+import { nativeTypes, pack } from '../lib/backends/native/addon.js'
+import { shaw } from '../lib/biases/content.js'
 import { encodings } from '../lib/encodings/named.js'
 import { Sequence } from '../lib/sequence/sequence.js'
 import { rows } from '../lib/tensors/tensor.js'
@@ -13,7 +17,7 @@ const madeByTurns = /(^| )c0=1 /
 const readFromTable = /(^| )c0=3 /
 const tableWritten = /(^| )c7=true/
 
-describeMetal('a cache on a device', ({ host }) => {
+describeMetal('a cache on a device', ({ addon, host }) => {
   let backend: MetalBackend
   before(async () => {
     backend = await openMetal()
@@ -91,6 +95,52 @@ describeMetal('a cache on a device', ({ host }) => {
       assert.ok(maxError(data, expected.subarray(3 * heads * dim)) <= 1e-5)
       await cache.dispose()
     })
+  })
+
+  it('the addon itself runs one step of a layer at a time, from its end on, and plans any', async () => {
+    const [q, k, v] = [3, 1, 1].map((heads, seed) => randomTensor('float32', [33, heads, 16], seed))
+    const shape = { layers: 1, kvHeads: 1, headDim: 16, valueDim: 16, capacity: 70, dtype: 'float32' } as const
+    const device = addon.gpuOpen(0)
+    const { layers, kvHeads, headDim, valueDim, capacity } = shape
+    const cache = addon.gpuCacheCreate(
+      device,
+      pack(gpuCachePlaces, { layers, kvHeads, headDim, valueDim, capacity, type: nativeTypes.float32 }),
+    )
+    const report = new Float64Array(gpuReportPlaces.length)
+    const call = (start: number, planned: boolean, room: number = capacity) => {
+      const [args] = stepWork({ ...shape, capacity: room }, start, { q, k, v }).parts
+      return addon.gpuCacheAttend(cache, 0, ...args, undefined, planned ? report : undefined, undefined)
+    }
+    if (host) {
+      host.fail('memory', 0, -1)
+      await assert.rejects(call(0, false), { code: 'ERR_MROPE_MEMORY' })
+      host.reset()
+      assert.equal(addon.gpuCacheLength(cache, 0), 0)
+    }
+    const running = call(0, false)
+    assert.throws(() => call(0, false), { code: 'ERR_MROPE_STATE', message: /layer 0 has a call under way/ })
+    await call(37, true)
+    await running
+    assert.equal(addon.gpuCacheLength(cache, 0), 33)
+    assert.throws(() => call(32, false), { code: 'ERR_MROPE_ARGUMENT', message: /from the end of the cache/ })
+    assert.throws(() => call(38, true, 71), { code: 'ERR_MROPE_CAPACITY', message: /holds 38 of 70 tokens, 33 more/ })
+    addon.gpuCacheDispose(cache)
+    addon.gpuClose(device)
+  })
+
+  it('refuses a bias that is made from queries in device memory, and takes it with those of the host', async () => {
+    const q = randomTensor('float32', [3, 2, 8], 1)
+    const [k, v] = [2, 3].map((seed) => randomTensor('float32', [3, 1, 8], seed))
+    const bias = shaw({ embeddings: randomTensor('float32', [4, 8], 4), left: 3, right: 0 })
+    const shape = { layers: 1, kvHeads: 1, headDim: 8, valueDim: 8, capacity: 3, dtype: 'float32' } as const
+    const cache = await backend.openCache(shape)
+    using there = await backend.upload(q)
+    const refused = { code: 'ERR_MROPE_ARGUMENT', message: /^cache\.attend: the bias shaw is made from q and k/ }
+    await assert.rejects(cache.attend(0, { q: there, k, v, bias }), refused)
+    assert.equal(cache.length(0), 0)
+    const { data } = await cache.attend(0, { q, k, v, bias })
+    assert.ok(maxError(data, attendSync({ q, k, v, bias }).data) <= 1e-5)
+    await cache.dispose()
   })
 
   if (host === undefined) return

@@ -17,7 +17,7 @@ const v = randomTensor('float32', [33, 2, 72], 3)
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-describeHost('life on a device', ({ host }) => {
+describeHost('life on a device', ({ host, foreign }) => {
   beforeEach(() => host.reset())
 
   /** Objects of Metal that are alive, once everything under way has come to its end and garbage is collected. */
@@ -49,6 +49,32 @@ describeHost('life on a device', ({ host }) => {
     await backend.dispose()
     assert.deepEqual(await alive(), before)
   })
+
+  for (const unretained of [false, true]) {
+    it(`steps for a command buffer that retains ${unretained ? 'nothing' : 'all'}: done or given up, nothing stays`, async () => {
+      assert.ok(foreign)
+      foreign.release(foreign.commandBuffer())
+      const before = await alive()
+      const backend = await openMetal()
+      const cache = await backend.openCache({
+        ...{ layers: 1, kvHeads: 2, headDim: 72, valueDim: 72, capacity: 99, dtype: 'float32' },
+      })
+      const [first, second] = [foreign.commandBuffer(unretained), foreign.commandBuffer(unretained)]
+      const step = { q: await backend.upload(q), k: await backend.upload(k), v: await backend.upload(v), table }
+      const out = backend.allocate('float32', q.dims)
+      for (const commandBuffer of [first, second]) await cache.encodeAttend(commandBuffer, 0, { ...step, out })
+      await backend.estimate({ ...step, out })
+      await cache.estimate(0, { ...step, out })
+      await cache.warmup([{ tokens: 33, heads: 14 }])
+      // What is encoded lives without the tensors, the cache and the backend.
+      for (const tensor of [step.q, step.k, step.v, out]) tensor.dispose()
+      await cache.dispose()
+      await backend.dispose()
+      assert.equal(foreign.commit(first), '')
+      for (const commandBuffer of [first, second]) foreign.release(commandBuffer)
+      assert.deepEqual(await alive(), before)
+    })
+  }
 
   it('closing in any order is safe: tensors and caches outlive the backend', async () => {
     const before = await alive()

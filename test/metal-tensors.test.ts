@@ -218,6 +218,15 @@ describeMetal('tensors in device memory', ({ foreign }) => {
       })
     }
 
+    it('encoded work with a signal that is aborted, by its reason', async () => {
+      using x = await backend.upload(q)
+      using keys = await backend.upload(k)
+      using out = backend.allocate('float32', dims)
+      const reason = new Error('enough')
+      const request = { q: x, k: keys, v: keys, out, signal: AbortSignal.abort(reason) }
+      await assert.rejects(backend.encodeAttend(16n, request), (error) => error === reason)
+    })
+
     it('a host tensor in encoded work', async () => {
       using x = await backend.upload(q)
       const host = { code: 'ERR_MROPE_ARGUMENT', message: /must be a DeviceTensor/ }

@@ -48,7 +48,7 @@ class OpenDevice final : public MetalDevice {
 
   uint64_t handleOf(const gpu::Buffer &buffer) const override;
   Status adopt(uint64_t handle, gpu::BufferRef &out) override;
-  Status encode(uint64_t commandBuffer, const std::vector<gpu::Dispatch> &dispatches) override;
+  Status encode(uint64_t commandBuffer, std::vector<gpu::Dispatch> dispatches) override;
   bool lost() const override { return work_->lost; }
   std::vector<BuiltPipeline> pipelines() const override { return pipelines_.built(); }
   Counters counters() const override {

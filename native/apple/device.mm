@@ -229,7 +229,7 @@ Status OpenDevice::submit(std::vector<gpu::Dispatch> dispatches, gpu::Completion
   });
 }
 
-Status OpenDevice::encode(uint64_t commandBuffer, const std::vector<gpu::Dispatch> &dispatches) {
+Status OpenDevice::encode(uint64_t commandBuffer, std::vector<gpu::Dispatch> dispatches) {
   return guarded("metal", [&] {
     if (commandBuffer == 0 || commandBuffer % alignof(void *) != 0) {
       return Status::range(code::argument, "metal: " + std::to_string(commandBuffer) +
@@ -239,7 +239,13 @@ Status OpenDevice::encode(uint64_t commandBuffer, const std::vector<gpu::Dispatc
     if (buffer.status != MTLCommandBufferStatusNotEnqueued && buffer.status != MTLCommandBufferStatusEnqueued) {
       return Status::range(code::state, "metal: the command buffer was committed");
     }
-    return encodeAll(buffer, dispatches);
+    if (Status status = encodeAll(buffer, dispatches); !status.ok()) return status;
+    // It may be one that retains nothing, as runtimes like them.
+    const auto held = std::make_shared<std::vector<gpu::Dispatch>>(std::move(dispatches));
+    [buffer addCompletedHandler:^(id<MTLCommandBuffer>) {
+      held->clear();
+    }];
+    return Status();
   });
 }
 

@@ -47,8 +47,8 @@ class MetalDevice : public gpu::Device {
   /** A foreign MTLBuffer of the same device. It is retained. */
   virtual Status adopt(uint64_t handle, gpu::BufferRef &out) = 0;
 
-  /** Encodes into a command buffer of the caller, who commits it. It retains what the dispatches use. */
-  virtual Status encode(uint64_t commandBuffer, const std::vector<gpu::Dispatch> &dispatches) = 0;
+  /** Encodes into a command buffer of the caller, who commits it. What the dispatches use lives until it is done. */
+  virtual Status encode(uint64_t commandBuffer, std::vector<gpu::Dispatch> dispatches) = 0;
 
   /** Whether it takes no more work. */
   virtual bool lost() const = 0;

@@ -56,20 +56,12 @@ void read(Call &call, GpuAttend &job) {
   readAttend(call, 1, false, {}, {}, job.data);
   if (job.data.a.rotateQ || job.data.a.rotateK) readRotation(call, anglesAt, job.data.a.table, job.rotation);
   readEnd(call, bufferAt, reportAt, job);
+  if (!job.report) job.rotation.kept = keptAnglesOf(call, 0);
 }
 
 }  // namespace
 
-napi_value gpuAttend(Call &call) {
-  auto job = std::make_unique<GpuAttend>(deviceOf(call, 0));
-  read(call, *job);
-  return runLater(call, std::move(job), abortAt);
-}
-
-napi_value gpuAttendSync(Call &call) {
-  GpuAttend job(deviceOf(call, 0));
-  read(call, job);
-  return runNow(call, job);
-}
+napi_value gpuAttend(Call &call) { return later<GpuAttend, deviceOf, read>(call, abortAt); }
+napi_value gpuAttendSync(Call &call) { return now<GpuAttend, deviceOf, read>(call); }
 
 }  // namespace mrope::binding

@@ -145,8 +145,10 @@ napi_value gpuAllocate(Call &call) {
   window.bytes = bytesOf(call, 1, "bytes");
   if (call.ok()) call.fail(window.device->allocate(window.bytes, window.buffer));
   if (!call.ok()) return throwStatus(call.env, call.status()), nullptr;
-  // What another process left there is nobody's to read.
-  std::memset(window.buffer->host(), 0, window.bytes);
+  // Metal documents that it clears new buffers; what may have been another process's is not left to that.
+  bool written = false;
+  napi_get_value_bool(call.env, call.arg(2), &written);
+  if (!written) std::memset(window.buffer->host(), 0, window.bytes);
   const int64_t told = int64_t(window.bytes);
   return handleOf(call.env, std::move(window), told);
 }

@@ -90,15 +90,18 @@ GpuCacheRef gpuCacheOf(Call &call, std::size_t i) {
   return call.ok() ? held->cache : nullptr;
 }
 
-std::size_t idleLayer(Call &call, const GpuCacheRef &cache, double layer) {
+std::size_t layerOf(Call &call, const GpuCacheRef &cache, double layer) {
   if (!call.ok()) return 0;
-  if (!(layer >= 0 && layer < double(cache->layers.size()) && layer == std::floor(layer))) {
-    call.fail(Status::range(code::argument, call.text("layer", "must be from 0 to ") +
-                                                std::to_string(cache->layers.size() - 1)));
-    return 0;
-  }
-  if (cache->layers[std::size_t(layer)].busy) call.fail(layerBusy(std::size_t(layer)));
-  return std::size_t(layer);
+  if (layer >= 0 && layer < double(cache->layers.size()) && layer == std::floor(layer)) return std::size_t(layer);
+  call.fail(Status::range(code::argument, call.text("layer", "must be from 0 to ") +
+                                              std::to_string(cache->layers.size() - 1)));
+  return 0;
+}
+
+std::size_t idleLayer(Call &call, const GpuCacheRef &cache, double layer) {
+  const std::size_t at = layerOf(call, cache, layer);
+  if (call.ok() && cache->layers[at].busy) call.fail(layerBusy(at));
+  return at;
 }
 
 napi_value gpuCacheCreate(Call &call) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "gpu-parts.h"
 #include "gpu.h"
 
 namespace mrope::binding {
@@ -20,6 +21,7 @@ struct GpuCache {
   DType type = DType::Float32;
   int64_t kvHeads = 0, headDim = 0, valueDim = 0, capacity = 0;
   std::vector<Layer> layers;
+  std::shared_ptr<KeptAngles> angles = std::make_shared<KeptAngles>();
   /** A drop failed on the device: which rows have moved is unknown. */
   bool torn = false;
 
@@ -35,6 +37,8 @@ using GpuCacheRef = std::shared_ptr<GpuCache>;
 /** The cache behind argument i; an error where it is none, was disposed, or lost its rows. */
 GpuCacheRef gpuCacheOf(Call &call, std::size_t i);
 
+/** A layer of it. */
+std::size_t layerOf(Call &call, const GpuCacheRef &cache, double layer);
 /** A layer of it that nothing works on. */
 std::size_t idleLayer(Call &call, const GpuCacheRef &cache, double layer);
 

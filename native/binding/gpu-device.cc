@@ -1,4 +1,5 @@
 #include "gpu-operations.h"
+#include "gpu-parts.h"
 #include "gpu.h"
 
 namespace mrope::binding {
@@ -37,13 +38,19 @@ const char *familyName(gpu::Family family) {
   return "unknown";
 }
 
-DeviceRef *heldBy(Call &call, std::size_t i) {
+/** What a handle holds; nothing once it was closed. */
+struct Held {
+  DeviceRef device;
+  std::shared_ptr<KeptAngles> angles = std::make_shared<KeptAngles>();
+};
+
+Held *heldBy(Call &call, std::size_t i) {
   bool is = false;
   void *data = nullptr;
   if (!call.ok()) return nullptr;
   if (call.isObject(i) && napi_check_object_type_tag(call.env, call.arg(i), &deviceTag, &is) == napi_ok && is &&
       napi_unwrap(call.env, call.arg(i), &data) == napi_ok) {
-    return static_cast<DeviceRef *>(data);
+    return static_cast<Held *>(data);
   }
   call.fail(Status::type(code::argument, call.text("device", "must be a handle of gpuOpen")));
   return nullptr;
@@ -52,9 +59,14 @@ DeviceRef *heldBy(Call &call, std::size_t i) {
 }  // namespace
 
 DeviceRef deviceOf(Call &call, std::size_t i) {
-  const DeviceRef *held = heldBy(call, i);
-  if (held && !*held) call.fail(Status::range(code::state, call.text("device", "was closed")));
-  return held ? *held : nullptr;
+  const Held *held = heldBy(call, i);
+  if (held && !held->device) call.fail(Status::range(code::state, call.text("device", "was closed")));
+  return held ? held->device : nullptr;
+}
+
+std::shared_ptr<KeptAngles> keptAnglesOf(Call &call, std::size_t i) {
+  const Held *held = heldBy(call, i);
+  return held ? held->angles : nullptr;
 }
 
 napi_value gpuDevices(Call &call) {
@@ -69,14 +81,14 @@ napi_value gpuDevices(Call &call) {
 napi_value gpuOpen(Call &call) {
   double index = 0;
   napi_get_value_double(call.env, call.arg(0), &index);
-  auto held = std::make_unique<DeviceRef>();
+  auto held = std::make_unique<Held>();
   const bool fits = index >= 0 && index < 64 && index == std::floor(index);
-  call.fail(fits ? apple::MetalDevice::open(std::size_t(index), *held)
+  call.fail(fits ? apple::MetalDevice::open(std::size_t(index), held->device)
                  : Status::range(code::argument, call.text("index", "must be a place in the list of devices")));
   napi_value handle = nullptr;
   if (!call.ok()) return throwStatus(call.env, call.status()), nullptr;
   if (napi_create_object(call.env, &handle) != napi_ok) return nullptr;
-  const auto drop = [](napi_env, void *data, void *) { delete static_cast<DeviceRef *>(data); };
+  const auto drop = [](napi_env, void *data, void *) { delete static_cast<Held *>(data); };
   if (napi_wrap(call.env, handle, held.get(), drop, nullptr, nullptr) != napi_ok) return nullptr;
   (void)held.release();
   napi_type_tag_object(call.env, handle, &deviceTag);
@@ -84,7 +96,7 @@ napi_value gpuOpen(Call &call) {
 }
 
 napi_value gpuClose(Call &call) {
-  if (DeviceRef *held = heldBy(call, 0)) held->reset();
+  if (Held *held = heldBy(call, 0)) *held = {nullptr, nullptr};
   if (!call.ok()) throwStatus(call.env, call.status());
   return nullptr;
 }

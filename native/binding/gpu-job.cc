@@ -68,7 +68,7 @@ Status GpuJob::work(const cpu::Run &run, bool &aborted) {
   if ((aborted = raised(run))) return {};
   if (!planned.ok()) return planned;
   if (steps.dispatches.empty()) return {};
-  if (commandBuffer) return device->encode(commandBuffer, steps.dispatches);
+  if (commandBuffer) return device->encode(commandBuffer, std::move(steps.dispatches));
   if (Status status = runAndWait(*device, std::move(steps.dispatches), submitted_); !status.ok()) return status;
   if ((aborted = raised(run))) return {};
   if (Status status = finish(run); !status.ok()) return status;

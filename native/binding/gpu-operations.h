@@ -10,7 +10,7 @@ namespace mrope::binding {
 //   gpuOpen(index), gpuClose(device)          a handle; what it made outlives it
 //   gpuInfo(device)                           limits, counters and the pipelines that were built
 //
-//   gpuAllocate(device, bytes)                a handle of zeroed memory
+//   gpuAllocate(device, bytes, written)       a handle of memory: zeros, but where the caller writes all of it
 //   gpuAdopt(device, pointer, offset, bytes)  a handle of part of a foreign MTLBuffer (BigInt), which is retained
 //   gpuWindow(buffer, offset, bytes)          a handle of part of a buffer
 //   gpuHandle(buffer)                         the MTLBuffer behind it, as a BigInt
@@ -22,13 +22,14 @@ namespace mrope::binding {
 //   gpuSelfTest(device, abort)
 //
 //   gpuCacheCreate(device, params), gpuCacheDispose(cache), gpuCacheLength(cache, layer)
-//   gpuCacheAttend(cache, layer, params, q, k, v, out, cos, sin, bias, cuSeqlens, scales, qNorm, kNorm, ANGLES, report,
-//                  abort)
+//   gpuCacheAttend(cache, layer, params, q, k, v, out, cos, sin, bias, cuSeqlens, scales, qNorm, kNorm, ANGLES,
+//                  commandBuffer, report, abort)
 //   gpuCacheDrop(cache, params, cos, sin, ANGLES, abort), gpuCacheRead(cache, params, k, v, abort)
 //
 // Tensors are typed arrays or handles of device memory. ANGLES are (angles, ids, invFreq, axisOf, directions) as in
 // `table`; with them cos and sin are not given. With a command buffer the work is encoded there and not waited for; with
-// a report it is planned only and the report is filled.
+// a report it is planned only and the report is filled; a step of a cache is then one after `queryOffset` tokens,
+// whatever the layer holds.
 
 napi_value gpuDevices(Call &);
 napi_value gpuOpen(Call &);

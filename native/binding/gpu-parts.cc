@@ -23,11 +23,44 @@ void readRotation(Call &call, std::size_t angles, const Table &table, RotationSo
   call.fail(check(a));
 }
 
+Status KeptAngles::rotary(gpu::Device &on, const RotationSource &source, gpu::AngleUse use, const cpu::Run &run,
+                          gpu::Rotary &out) {
+  Angles a = source.angles;
+  std::vector<double> key = {double(a.axes), double(a.tokens), double(a.heads),
+                             double(a.pairs), a.factor, double(a.directions != nullptr),
+                             double(source.table.adjacent), double(use)};
+  const auto add = [&](const auto *values, int64_t count) {
+    const size_t at = key.size();
+    key.insert(key.end(), values, values + count);
+    return at;
+  };
+  const size_t ids = add(a.ids, a.axes * a.tokens), invFreq = add(a.invFreq, a.pairs);
+  const size_t directions = a.directions ? add(a.directions, a.heads * a.pairs * a.axes)
+                                         : add(a.axisOf, a.heads * a.pairs);
+  {
+    const std::lock_guard lock(mutex_);
+    if (key == key_) {
+      out = rotary_;
+      return {};
+    }
+  }
+  // Made from the copy: what another thread writes to the arrays meanwhile must not be kept under their former numbers.
+  a.ids = key.data() + ids;
+  a.invFreq = key.data() + invFreq;
+  if (a.directions) a.directions = key.data() + directions;
+  if (Status s = gpu::rotaryFrom(on, a, source.table.adjacent, use, run, nullptr, out); !s.ok()) return s;
+  const std::lock_guard lock(mutex_);
+  key_ = std::move(key);
+  rotary_ = out;
+  return {};
+}
+
 Status rotaryOf(gpu::Device &on, const RotationSource &source, gpu::AngleUse use, const cpu::Run &run,
                 gpu::Rotary &out) {
   out = {};
   if (!source.given) return {};
   if (!source.byAngles) return gpu::rotaryFrom(on, source.table, out);
+  if (source.kept) return source.kept->rotary(on, source, use, run, out);
   return gpu::rotaryFrom(on, source.angles, source.table.adjacent, use, run, nullptr, out);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <vector>
 
 #include "../gpu/attend.h"
@@ -8,13 +9,32 @@
 
 namespace mrope::binding {
 
+class KeptAngles;
+
 /** Where an operation takes its rotation from: cosines and sines, or ids and frequencies. */
 struct RotationSource {
   bool given = false, byAngles = false;
   Table table;
   Angles angles;
   std::vector<int32_t> axisOf;
+  /** Of the device that the work is for; null: made for this call alone. */
+  std::shared_ptr<KeptAngles> kept;
 };
+
+/** Angles in device memory as the last call had them: the layers of a step, and of a tower, have the same. */
+class KeptAngles {
+ public:
+  Status rotary(gpu::Device &on, const RotationSource &, gpu::AngleUse, const cpu::Run &, gpu::Rotary &out);
+
+ private:
+  std::mutex mutex_;
+  /** All that the angles are made from. */
+  std::vector<double> key_;
+  gpu::Rotary rotary_;
+};
+
+/** What the handle of a device keeps, argument i. */
+std::shared_ptr<KeptAngles> keptAnglesOf(Call &call, std::size_t i);
 
 /** Says to the reading of a table that angles come from argument `angles` on. */
 void expectAngles(Call &call, std::size_t angles);

@@ -31,20 +31,12 @@ void read(Call &call, GpuRotate &job) {
   readRotate(call, 1, job.rotate);
   readRotation(call, anglesAt, job.rotate.table, job.rotation);
   readEnd(call, bufferAt, reportAt, job);
+  if (!job.report) job.rotation.kept = keptAnglesOf(call, 0);
 }
 
 }  // namespace
 
-napi_value gpuRotate(Call &call) {
-  auto job = std::make_unique<GpuRotate>(deviceOf(call, 0));
-  read(call, *job);
-  return runLater(call, std::move(job), abortAt);
-}
-
-napi_value gpuRotateSync(Call &call) {
-  GpuRotate job(deviceOf(call, 0));
-  read(call, job);
-  return runNow(call, job);
-}
+napi_value gpuRotate(Call &call) { return later<GpuRotate, deviceOf, read>(call, abortAt); }
+napi_value gpuRotateSync(Call &call) { return now<GpuRotate, deviceOf, read>(call); }
 
 }  // namespace mrope::binding

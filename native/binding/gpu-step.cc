@@ -9,24 +9,28 @@
 namespace mrope::binding {
 namespace {
 
-/** New tokens of a layer: rotated, appended and attended. They count once all of it is done. */
+/** New tokens of a layer: rotated, appended and attended. They count once all of it is done, or encoded. */
 class StepJob : public GpuJob {
  public:
   explicit StepJob(GpuCacheRef cache) : GpuJob(cache ? cache->device : nullptr), cache(std::move(cache)) {}
 
   GpuCacheRef cache;
   std::size_t layer = 0;
+  /** Tokens that the layer holds before; with a report, as many as the caller asks about. */
+  int64_t start = 0;
   Tensor k, v;
   AttendJobData data;
   RotationSource rotation;
 
+  // An estimate claims nothing: it may be asked for while the layer is at work.
   Status begin() override {
-    state().busy = true;
+    if (!report) state().busy = true;
     return {};
   }
   void end(bool done) override {
+    if (report) return;
     state().busy = false;
-    if (done && !report) state().length += data.a.q.tokens;
+    if (done) state().length += data.a.q.tokens;
   }
 
  protected:
@@ -45,7 +49,6 @@ class StepJob : public GpuJob {
     gpu::BiasView bias;
     if (Status s = biasOf(on, arguments, a.bias, bias); !s.ok()) return s;
     const gpu::CacheView rows = cache->view(layer);
-    const int64_t slot = state().length;
 
     gpu::AttendRequest &request = request_;
     request.q = q;
@@ -67,7 +70,7 @@ class StepJob : public GpuJob {
       decode.k = newK;
       decode.v = newV;
       decode.cache = rows;
-      decode.slot = slot;
+      decode.slot = start;
       visibleKeys(a, &decode.keys);
       decode.rotary = rotary;
       decode.qNorm = qNorm;
@@ -78,7 +81,7 @@ class StepJob : public GpuJob {
       doubt_ = decode.doubt;
       return planDecode(on, decode, plan);
     }
-    if (Status s = planRotateAppend(on, {newK, newV, rows, slot, rotary, kNorm}, plan, &request.rotary); !s.ok()) {
+    if (Status s = planRotateAppend(on, {newK, newV, rows, start, rotary, kNorm}, plan, &request.rotary); !s.ok()) {
       return s;
     }
     gpu::AttendPlan steps;
@@ -100,24 +103,26 @@ class StepJob : public GpuJob {
 
 /**
  * (cache, layer, params, q, k, v, out, cos, sin, bias, cuSeqlens, scales, qNorm, kNorm, angles, ids, invFreq, axisOf,
- * directions, report, abort); params are attendAt, without rotateK.
+ * directions, commandBuffer, report, abort); params are attendAt, without rotateK.
  */
 namespace stepAt {
-enum : std::size_t { layer = 1, params, q, k, v, angles = 14, report = 19, abort = 20 };
+enum : std::size_t { layer = 1, params, q, k, v, angles = 14, commandBuffer = 19, report = 20, abort = 21 };
 }
 
 void readStep(Call &call, StepJob &job) {
   double layer = -1;
   napi_get_value_double(call.env, call.arg(stepAt::layer), &layer);
-  job.layer = idleLayer(call, job.cache, layer);
+  readEnd(call, stepAt::commandBuffer, stepAt::report, job);
+  job.layer = job.report ? layerOf(call, job.cache, layer) : idleLayer(call, job.cache, layer);
   const double *params = call.params(stepAt::params, attendAt::count);
   if (!call.ok()) return;
   const GpuCache &cache = *job.cache;
   const GpuCache::Layer &state = cache.layers[job.layer];
   const int64_t tokens = call.whole(params, attendAt::queries);
-  if (call.ok() && (tokens < 0 || tokens > cache.capacity - state.length)) {
+  const int64_t start = job.start = job.report ? call.whole(params, attendAt::queryOffset) : state.length;
+  if (call.ok() && (start < 0 || tokens < 0 || tokens > cache.capacity - start)) {
     call.fail(Status::range(code::capacity, "cache: layer " + std::to_string(job.layer) + " holds " +
-                                                std::to_string(state.length) + " of " +
+                                                std::to_string(start) + " of " +
                                                 std::to_string(cache.capacity) + " tokens, " +
                                                 std::to_string(tokens) + " more do not fit"));
   }
@@ -126,16 +131,16 @@ void readStep(Call &call, StepJob &job) {
   job.k = call.tensor(stepAt::k, "k", call.dtype(params, attendAt::kType), tokens, cache.kvHeads, cache.headDim);
   job.v = call.tensor(stepAt::v, "v", call.dtype(params, attendAt::vType), tokens, cache.kvHeads, cache.valueDim);
   if (!call.ok()) return;
-  const int64_t keys = state.length + tokens;
+  const int64_t keys = start + tokens;
   const Tensor allK = {state.k->host(), cache.type, keys, cache.kvHeads, cache.headDim};
   const Tensor allV = {state.v->host(), cache.type, keys, cache.kvHeads, cache.valueDim};
   readAttend(call, stepAt::params, true, allK, allV, job.data, 2);
   const Attend &a = job.data.a;
-  if (call.ok() && (a.rotateK || a.queryOffset != state.length || a.mask.cuSeqlens || !a.mask.causal)) {
+  if (call.ok() && (a.rotateK || a.queryOffset != start || a.mask.cuSeqlens || !a.mask.causal)) {
     call.fail(Status::range(code::argument, call.text("params", "must attend causally from the end of the cache")));
   }
   if (a.rotateQ) readRotation(call, stepAt::angles, a.table, job.rotation);
-  job.report = call.array<double>(stepAt::report, "report", napi_float64_array, gpuReportAt::count, true);
+  if (!job.report) job.rotation.kept = cache.angles;
 }
 
 /** Tokens taken out of every layer; the keys behind them move up and turn. */
@@ -227,16 +232,7 @@ void readDrop(Call &call, DropJob &job) {
 
 }  // namespace
 
-napi_value gpuCacheAttend(Call &call) {
-  auto job = std::make_unique<StepJob>(gpuCacheOf(call, 0));
-  readStep(call, *job);
-  return runLater(call, std::move(job), stepAt::abort);
-}
-
-napi_value gpuCacheDrop(Call &call) {
-  auto job = std::make_unique<DropJob>(gpuCacheOf(call, 0));
-  readDrop(call, *job);
-  return runLater(call, std::move(job), 9);
-}
+napi_value gpuCacheAttend(Call &call) { return later<StepJob, gpuCacheOf, readStep>(call, stepAt::abort); }
+napi_value gpuCacheDrop(Call &call) { return later<DropJob, gpuCacheOf, readDrop>(call, 9); }
 
 }  // namespace mrope::binding

@@ -41,9 +41,6 @@ class GpuArguments final : public DeviceArguments {
   std::vector<Window> windows_;
 };
 
-/** Where the plans of a job end. */
-enum class GpuEnd { Run, Encode, Estimate };
-
 /** Work of a device: planned, submitted and waited for on a thread of libuv. */
 class GpuJob : public Job {
  public:
@@ -94,6 +91,20 @@ Status runAndWait(gpu::Device &device, std::vector<gpu::Dispatch> dispatches, bo
 
 /** Reads the optional handle of a command buffer (BigInt) and the optional report. */
 void readEnd(Call &call, std::size_t commandBuffer, std::size_t report, GpuJob &job);
+
+/** An operation: a job for the device or cache that argument 0 is a handle of, its arguments read, and run. */
+template <class Work, auto owner, void (*read)(Call &, Work &)>
+napi_value now(Call &call) {
+  Work job(owner(call, 0));
+  read(call, job);
+  return runNow(call, job);
+}
+template <class Work, auto owner, void (*read)(Call &, Work &)>
+napi_value later(Call &call, std::size_t abortAt) {
+  auto job = std::make_unique<Work>(owner(call, 0));
+  read(call, *job);
+  return runLater(call, std::move(job), abortAt);
+}
 
 /** Tells the engine how much memory its handles hold. */
 void adjustMemory(napi_env env, int64_t change);

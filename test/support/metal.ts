@@ -14,7 +14,10 @@ export interface ForeignMetal {
   buffer(bytes: number, isPrivate?: boolean): bigint
   contents(buffer: bigint): Float32Array
   fill(buffer: bigint, values: Float32Array): void
-  commandBuffer(): bigint
+  /** Unretained: it does not keep alive what is encoded into it. */
+  commandBuffer(unretained?: boolean): bigint
+  /** Encodes a copy of the bytes of a buffer into another one. */
+  copy(from: bigint, to: bigint, commandBuffer: bigint): void
   /** Waits; gives the text of its error, or an empty one. */
   commit(commandBuffer: bigint): string
   release(handle: bigint): void

@@ -9,7 +9,8 @@ export interface GpuAddon extends NativeAddon {
   gpuInfo(device: GpuDevice): GpuInfo
   gpuSelfTest(device: GpuDevice): Promise<boolean>
 
-  gpuAllocate(device: GpuDevice, bytes: number): GpuBuffer
+  /** Zeros, but where the caller writes all of it. */
+  gpuAllocate(device: GpuDevice, bytes: number, written: boolean): GpuBuffer
   gpuAdopt(device: GpuDevice, handle: bigint, byteOffset: number, bytes: number): GpuBuffer
   gpuWindow(buffer: GpuBuffer, byteOffset: number, bytes: number): GpuBuffer
   gpuHandle(buffer: GpuBuffer): bigint
@@ -24,9 +25,12 @@ export interface GpuAddon extends NativeAddon {
 
   gpuCacheCreate(device: GpuDevice, params: Float64Array): GpuCache
   gpuCacheLength(cache: GpuCache, layer: number): number
-  /** q, k and v are the new tokens, the numbers those of all tokens, without rotateK. */
+  /**
+   * q, k and v are the new tokens, the numbers those of all tokens, without rotateK. With a report, the tokens come
+   * after `queryOffset` others, whatever the layer holds.
+   */
   gpuCacheAttend(
-    ...args: [GpuCache, layer: number, ...OnDevice<AttendArguments>, ...AngleArguments, Report, Abort]
+    ...args: [GpuCache, layer: number, ...OnDevice<AttendArguments>, ...AngleArguments, ...WorkEnd, Abort]
   ): Promise<boolean>
   gpuCacheDrop(...args: [GpuCache, Float64Array, Angle, Angle, ...AngleArguments, Abort]): Promise<boolean>
   /** Takes the tokens of a layer from `length` on away. */

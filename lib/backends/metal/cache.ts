@@ -1,5 +1,6 @@
 import type { RotaryAngles } from '../../rotary/angles.js'
 import type { RotaryTable } from '../../rotary/table.js'
+import { checkCount } from '../../tensors/check.js'
 import { Tensor } from '../../tensors/tensor.js'
 import type { BackendCache, CacheOptions } from '../cache.js'
 import { CacheState, planCache } from '../cache-state.js'
@@ -8,8 +9,18 @@ import { nativeFlags, nativeTypes, pack } from '../native/addon.js'
 import { BackendResult } from '../result.js'
 import { type GpuAddon, type GpuCache, type GpuDevice, gpuCachePlaces, gpuDropPlaces, gpuReadPlaces } from './addon.js'
 import { type DeviceResult, type DeviceTensor, isDeviceTensor } from './device-tensor.js'
-import { angleArguments, anglesOf, standInTable } from './operands.js'
+import { estimate, type MemoryEstimate } from './estimate.js'
+import {
+  angleArguments,
+  anglesOf,
+  checkHandle,
+  checkList,
+  needDevice,
+  refuseFunction,
+  standInTable,
+} from './operands.js'
 import { type MetalCacheStep, stepWork } from './step.js'
+import { type MetalStepShape, stepsOf } from './step-shape.js'
 
 /**
  * Rotated keys and values in device memory, `(kvHeads, capacity, dim)` for each layer. A step of many tokens takes two
@@ -21,6 +32,7 @@ export class MetalCache implements BackendCache {
   readonly #addon: GpuAddon
   readonly #state: CacheState
   readonly #cache: GpuCache
+  readonly #workingSetBytes: number
 
   /** Use `openCache`. */
   constructor(addon: GpuAddon, device: GpuDevice, options: CacheOptions) {
@@ -34,6 +46,7 @@ export class MetalCache implements BackendCache {
       device,
       pack(gpuCachePlaces, { layers, type, kvHeads, headDim, valueDim, capacity }),
     )
+    this.#workingSetBytes = addon.gpuInfo(device).workingSetBytes
   }
 
   length(layer: number): number {
@@ -45,23 +58,69 @@ export class MetalCache implements BackendCache {
   async attend(layer: number, step: MetalCacheStep): Promise<BackendResult | DeviceResult> {
     const since = performance.now()
     this.#state.assertOpen()
-    const { parts, plan } = stepWork(this.options, this.#state.length(layer), step)
-    return this.#state.claim(layer, async () => {
-      try {
-        for (const args of parts) {
-          await abortable(this.#addon, plan.signal, (abort) =>
-            this.#addon.gpuCacheAttend(this.#cache, layer, ...args, undefined, abort),
-          )
-        }
-      } catch (error) {
-        this.#addon.gpuCacheTruncate(this.#cache, layer, plan.start)
-        throw error
-      }
-      this.#state.set(layer, plan.keys)
-      const ms = performance.now() - since
-      if (isDeviceTensor(step.out)) return { out: step.out, backend: 'metal', ms }
-      return new BackendResult(step.out ?? plan.out, 'metal', ms)
-    })
+    const work = stepWork(this.options, this.#state.length(layer), step)
+    await this.#take(layer, work, undefined)
+    const ms = performance.now() - since
+    if (isDeviceTensor(step.out)) return { out: step.out, backend: 'metal', ms }
+    return new BackendResult(step.out ?? work.plan.out, 'metal', ms)
+  }
+
+  /**
+   * Encodes a step into an `MTLCommandBuffer` of other Metal code in this process, which commits it; see
+   * `MetalBackend.encodeRotate`. The tensors are device tensors and finite, and a bias is no function. When the promise
+   * is fulfilled the layer counts the tokens: the next step, of any layer, can be encoded behind it. Their rows are there
+   * once the command buffer is done; until then nothing but steps behind it may use the layer. Where it is given up, or
+   * fails, `truncate` takes the tokens off again.
+   * @throws what `attend` throws, as rejections; nothing is encoded then, and the layer is as it was
+   */
+  async encodeAttend(
+    commandBuffer: bigint,
+    layer: number,
+    step: MetalCacheStep & { readonly out: DeviceTensor },
+  ): Promise<void> {
+    this.#state.assertOpen()
+    const caller = 'cache.encodeAttend'
+    checkHandle(caller, 'commandBuffer', commandBuffer)
+    needDevice(caller, { q: step?.q, k: step?.k, v: step?.v, out: step?.out })
+    const work = stepWork(this.options, this.#state.length(layer), step)
+    refuseFunction(caller, work.plan.bias)
+    await this.#take(layer, work, commandBuffer)
+  }
+
+  /**
+   * What `attend` will take for a step as the layer is now; nothing is run, and the cache stays as it is. Compiles the
+   * kernels, and with a bias that is evaluated in pieces looks at the first piece.
+   * @throws what `attend` throws; ERR_MROPE_MEMORY where one buffer is more than the device takes
+   */
+  async estimate(layer: number, step: MetalCacheStep): Promise<MemoryEstimate> {
+    return this.#estimate(layer, this.#state.length(layer), step)
+  }
+
+  /**
+   * Compiles the kernels of steps that will come, side by side, so that the first token does not wait for them: usually
+   * a whole chunk of the prompt, what is left over in the last one, and one token. Other kernels belong to device tensors
+   * that begin at odd places of their buffer, and to mixed storage types: `estimate` compiles those of a step that is
+   * there.
+   * @throws what `attend` throws, as rejections
+   */
+  async warmup(steps: readonly MetalStepShape[]): Promise<void> {
+    checkList('cache.warmup', 'steps', steps)
+    const all = steps.flatMap((shape) => stepsOf(this.options, shape))
+    await Promise.all(all.map(({ start, step }) => this.#estimate(0, start, step)))
+  }
+
+  /**
+   * Forgets the tokens from `length` on in every layer that has more.
+   * @throws MropeRangeError ERR_MROPE_ARGUMENT, ERR_MROPE_STATE while work is under way
+   */
+  truncate(length: number): void {
+    this.#state.assertIdle('truncate')
+    checkCount('cache.truncate', 'length', length)
+    for (let layer = 0; layer < this.options.layers; layer++) {
+      if (this.length(layer) <= length) continue
+      this.#addon.gpuCacheTruncate(this.#cache, layer, length)
+      this.#state.set(layer, length)
+    }
   }
 
   /**
@@ -100,5 +159,30 @@ export class MetalCache implements BackendCache {
 
   async dispose(): Promise<void> {
     if (this.#state.dispose()) this.#addon.gpuCacheDispose(this.#cache)
+  }
+
+  /** Runs or encodes a step; its tokens count once all of it is done. */
+  #take(layer: number, { plan, parts }: ReturnType<typeof stepWork>, commandBuffer: bigint | undefined): Promise<void> {
+    return this.#state.claim(layer, async () => {
+      try {
+        for (const args of parts) {
+          await abortable(this.#addon, plan.signal, (abort) =>
+            this.#addon.gpuCacheAttend(this.#cache, layer, ...args, commandBuffer, undefined, abort),
+          )
+        }
+      } catch (error) {
+        this.#addon.gpuCacheTruncate(this.#cache, layer, plan.start)
+        throw error
+      }
+      this.#state.set(layer, plan.keys)
+    })
+  }
+
+  async #estimate(layer: number, start: number, step: MetalCacheStep): Promise<MemoryEstimate> {
+    this.#state.assertOpen()
+    const [args] = stepWork(this.options, start, step).parts
+    return estimate(this.#workingSetBytes, (...end) =>
+      this.#addon.gpuCacheAttend(this.#cache, layer, ...args, ...end, undefined),
+    )
   }
 }

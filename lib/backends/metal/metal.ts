@@ -1,4 +1,4 @@
-import { MropeRangeError, MropeTypeError } from '../../errors.js'
+import { MropeRangeError } from '../../errors.js'
 import type { RotaryAngles } from '../../rotary/angles.js'
 import type { RotaryTable } from '../../rotary/table.js'
 import { asTensor, checkCount } from '../../tensors/check.js'
@@ -7,24 +7,12 @@ import type { Backend } from '../backend.js'
 import type { CacheOptions } from '../cache.js'
 import { abortable } from '../native/abortable.js'
 import { BackendResult } from '../result.js'
-import { type GpuAddon, type GpuDevice, type GpuInfo, gpuReportPlaces, type WorkEnd } from './addon.js'
+import type { GpuAddon, GpuDevice, GpuInfo, WorkEnd } from './addon.js'
 import { MetalCache } from './cache.js'
 import { bytesPerElement, type DeviceResult, DeviceTensor, isDeviceTensor } from './device-tensor.js'
-import { checkHandle, type MetalAttendRequest, needDevice } from './operands.js'
-import { attendWork, checkType, type MetalRotateOptions, rotateWork } from './work.js'
-
-/** What an operation will take besides its tensors; nothing was run for it. */
-export interface MemoryEstimate {
-  /** Device memory for the time of the work. */
-  readonly scratchBytes: number
-  /** Host tensors that the device reads or writes: shared without a copy where their memory allows it. */
-  readonly hostBytes: number
-  readonly dispatches: number
-  /** What the device recommends as the upper bound of all its memory. */
-  readonly workingSetBytes: number
-  /** Whether scratch memory and host tensors fit the working set. */
-  readonly fits: boolean
-}
+import { estimate, type MemoryEstimate } from './estimate.js'
+import { checkHandle, checkList, type MetalAttendRequest, needDevice, refuseFunction } from './operands.js'
+import { attendWork, checkType, isRotation, type MetalRotateOptions, type MetalRotation, rotateWork } from './work.js'
 
 const nothing: WorkEnd = [undefined, undefined]
 
@@ -70,7 +58,7 @@ export class MetalBackend implements Backend {
   /** Copies a tensor to the device. */
   async upload(tensor: Tensor, options: { readonly signal?: AbortSignal } = {}): Promise<DeviceTensor> {
     const source = asTensor('upload', 'the tensor', tensor, tensor?.dims?.length ?? 1)
-    const target = this.allocate(source.type, source.dims)
+    const target = this.#allocate('upload', source.type, source.dims, true)
     try {
       await target.write(source, options)
       return target
@@ -82,9 +70,7 @@ export class MetalBackend implements Backend {
 
   /** A device tensor of zeros. @throws MropeRangeError ERR_MROPE_MEMORY, ERR_MROPE_SHAPE */
   allocate(type: TensorType, dims: readonly number[]): DeviceTensor {
-    this.#begin()
-    const bytes = checkType('allocate', type, dims)
-    return new DeviceTensor(this.#addon, this.#addon.gpuAllocate(this.#gpu, bytes), type, dims)
+    return this.#allocate('allocate', type, dims, false)
   }
 
   /**
@@ -177,32 +163,35 @@ export class MetalBackend implements Backend {
   }
 
   /**
-   * What `attend` will take, before it runs. Compiles the kernels, and with a bias that is evaluated in pieces looks at
-   * the first piece.
-   * @throws what `attend` throws; ERR_MROPE_MEMORY where one buffer is more than the device takes
+   * What `attend`, or `rotate`, will take, before it runs. Compiles the kernels, and with a bias that is evaluated in
+   * pieces looks at the first piece.
+   * @throws what `attend` and `rotate` throw; ERR_MROPE_MEMORY where one buffer is more than the device takes
    */
-  async estimate(request: MetalAttendRequest): Promise<MemoryEstimate> {
+  async estimate(request: MetalAttendRequest | MetalRotation): Promise<MemoryEstimate> {
     this.#begin()
-    const report = new Float64Array(gpuReportPlaces.length)
-    for (const args of attendWork(request).parts) {
-      await this.#addon.gpuAttend(this.#gpu, ...args, undefined, report, undefined)
-      break
-    }
-    const [scratchBytes, hostBytes, dispatches] = report
     const { workingSetBytes } = this.#addon.gpuInfo(this.#gpu)
-    const fits = scratchBytes + hostBytes <= workingSetBytes
-    return { scratchBytes, hostBytes, dispatches, workingSetBytes, fits }
+    if (isRotation(request)) {
+      const { x, table, ...options } = request
+      const { args } = rotateWork(x, table, options)
+      return estimate(workingSetBytes, (...end) => this.#addon.gpuRotate(this.#gpu, ...args, ...end, undefined))
+    }
+    const [first] = attendWork(request).parts
+    return estimate(workingSetBytes, async (...end) => {
+      // Segments without tokens have nothing to do.
+      return first === undefined || this.#addon.gpuAttend(this.#gpu, ...first, ...end, undefined)
+    })
   }
 
   /** Compiles the kernels of these requests, side by side, so that the first call does not wait for them. */
-  async warmup(requests: readonly MetalAttendRequest[]): Promise<void> {
+  async warmup(requests: readonly (MetalAttendRequest | MetalRotation)[]): Promise<void> {
+    checkList('warmup', 'requests', requests)
     await Promise.all(requests.map((request) => this.estimate(request)))
   }
 
   /**
    * Encodes a rotation into an `MTLCommandBuffer` of other Metal code in this process, which commits it. All tensors are
-   * device tensors; the command buffer retains their memory. No encoder may be open on it, and nothing else may encode
-   * into it until the promise is fulfilled.
+   * device tensors; their memory lives until the command buffer is done, whether or not it retains what it uses. No
+   * encoder may be open on it, and nothing else may encode into it until the promise is fulfilled.
    */
   async encodeRotate(
     commandBuffer: bigint,
@@ -223,16 +212,22 @@ export class MetalBackend implements Backend {
     checkHandle('encodeAttend', 'commandBuffer', commandBuffer)
     needDevice('encodeAttend', { q: request?.q, k: request?.k, v: request?.v, out: request?.out })
     const { plan, parts } = attendWork(request)
-    if (typeof plan.bias === 'function') {
-      const text = 'encodeAttend: the bias is evaluated in pieces, which cannot be encoded ahead'
-      throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, request.bias)
+    refuseFunction('encodeAttend', plan.bias)
+    const encoded = [commandBuffer, undefined] as const
+    for (const args of parts) {
+      await abortable(this.#addon, plan.signal, (abort) => this.#addon.gpuAttend(this.#gpu, ...args, ...encoded, abort))
     }
-    for (const args of parts) await this.#addon.gpuAttend(this.#gpu, ...args, commandBuffer, undefined, undefined)
   }
 
   async dispose(): Promise<void> {
     if (!this.#disposed) this.#addon.gpuClose(this.#gpu)
     this.#disposed = true
+  }
+
+  #allocate(caller: string, type: TensorType, dims: readonly number[], written: boolean): DeviceTensor {
+    this.#begin()
+    const bytes = checkType(caller, type, dims)
+    return new DeviceTensor(this.#addon, this.#addon.gpuAllocate(this.#gpu, bytes, written), type, dims)
   }
 
   #begin(): number {

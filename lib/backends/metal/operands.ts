@@ -1,6 +1,6 @@
 import type { AttendRequest } from '../../attention/request.js'
 import { isAttentionBias } from '../../biases/bias.js'
-import { MropeRangeError, MropeTypeError } from '../../errors.js'
+import { MropeRangeError, MropeTypeError, show } from '../../errors.js'
 import { RotaryAngles } from '../../rotary/angles.js'
 import type { RotaryTable } from '../../rotary/table.js'
 import type { Tensor, TensorData } from '../../tensors/tensor.js'
@@ -26,10 +26,7 @@ export function onHost<T>(caller: string, value: T): Exclude<T, DeviceTensor> | 
 export function standInRequest(request: MetalAttendRequest): AttendRequest {
   if (typeof request !== 'object' || request === null) return request
   const { q, k, v, bias, out } = request
-  if (isAttentionBias(bias) && bias.describe().readsQueries && (isDeviceTensor(q) || isDeviceTensor(k))) {
-    const text = `attend: the bias ${bias.name} is made from q and k, which must be in host memory`
-    throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, bias.name)
-  }
+  needReadable('attend', request)
   return {
     ...request,
     q: onHost('attend', q),
@@ -75,6 +72,25 @@ export function needDevice(caller: string, tensors: Record<string, unknown>): vo
     const text = `${caller}: ${name} must be a DeviceTensor: the work runs after the call`
     throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, tensor)
   }
+}
+
+/** Some relative encodings are made from q and k, on the host. */
+export function needReadable(caller: string, { q, k, bias }: Partial<Record<'q' | 'k' | 'bias', unknown>>): void {
+  if (!isAttentionBias(bias) || !bias.describe().readsQueries || !(isDeviceTensor(q) || isDeviceTensor(k))) return
+  const text = `${caller}: the bias ${bias.name} is made from q and k, which must be in host memory`
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, bias.name)
+}
+
+/** A bias is settled by the time that work is encoded. */
+export function refuseFunction(caller: string, bias: unknown): void {
+  if (typeof bias !== 'function') return
+  const text = `${caller}: the bias is evaluated in pieces, which cannot be encoded ahead`
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', text, bias)
+}
+
+export function checkList(caller: string, name: string, list: unknown): void {
+  if (Array.isArray(list)) return
+  throw new MropeTypeError('ERR_MROPE_ARGUMENT', `${caller}: ${name} must be an array, got ${show(list)}`, list)
 }
 
 /** The handle of a Metal object. */

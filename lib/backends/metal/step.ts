@@ -5,7 +5,7 @@ import { planStep, type StepPlan } from '../cache-step.js'
 import { attendArguments, entriesAtOnce, evaluate, tableRows } from '../cpu/attend.js'
 import type { AttendArguments } from '../native/addon.js'
 import type { DeviceTensor } from './device-tensor.js'
-import { angleArguments, anglesOf, onDevice, onHost, standInTable } from './operands.js'
+import { angleArguments, anglesOf, needReadable, onDevice, onHost, standInTable } from './operands.js'
 
 /** `CacheStep` with tensors in either memory. */
 export interface MetalCacheStep extends Omit<CacheStep, 'q' | 'k' | 'v' | 'bias' | 'out'> {
@@ -61,6 +61,7 @@ function* tokenRuns(plan: StepPlan, bias: BiasFunction): Generator<AttendArgumen
 
 function standInStep(step: MetalCacheStep): CacheStep {
   if (typeof step !== 'object' || step === null) return step
+  needReadable('cache.attend', step)
   const stood = Object.entries(step).map(([name, value]) => [name, onHost('cache.attend', value)])
   return Object.fromEntries(stood)
 }

@@ -22,6 +22,16 @@ export interface MetalRotateOptions extends Omit<BackendRotateOptions, 'out'> {
   readonly out?: Tensor | DeviceTensor
 }
 
+/** A rotation that will come, as `MetalBackend.warmup` and `estimate` take it beside attentions. */
+export interface MetalRotation extends MetalRotateOptions {
+  readonly x: Tensor | DeviceTensor
+  readonly table: RotaryTable | RotaryAngles
+}
+
+export function isRotation(request: MetalAttendRequest | MetalRotation): request is MetalRotation {
+  return typeof request === 'object' && request !== null && 'x' in request
+}
+
 /** A checked rotation as the addon takes it. */
 export function rotateWork(x: Tensor | DeviceTensor, table: RotaryTable | RotaryAngles, options: MetalRotateOptions) {
   checkOptions('rotate', options, ['pairing', 'inverse', 'norm', 'out', 'signal'])

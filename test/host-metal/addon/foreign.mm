@@ -25,9 +25,9 @@ Napi::Value give(Info info, id object) {
   return Napi::BigInt::New(info.Env(), uint64_t(reinterpret_cast<uintptr_t>((__bridge_retained void *)object)));
 }
 
-void *pointer(Info info) {
+void *pointer(Info info, size_t argument = 0) {
   bool lossless = false;
-  return reinterpret_cast<void *>(info[0].As<Napi::BigInt>().Uint64Value(&lossless));
+  return reinterpret_cast<void *>(info[argument].As<Napi::BigInt>().Uint64Value(&lossless));
 }
 
 /** buffer(bytes, isPrivate): a new MTLBuffer */
@@ -54,10 +54,24 @@ Napi::Value fill(Info info) {
   return info.Env().Undefined();
 }
 
+/** commandBuffer(unretained): a new one, which does not retain what it uses where that is asked for */
 Napi::Value commandBuffer(Info info) {
   @autoreleasepool {
-    return give(info, [queue() commandBuffer]);
+    const bool unretained = info[0].ToBoolean().Value();
+    return give(info, unretained ? [queue() commandBufferWithUnretainedReferences] : [queue() commandBuffer]);
   }
+}
+
+/** copy(from, to, commandBuffer): encodes a copy of all bytes of a buffer */
+Napi::Value copy(Info info) {
+  @autoreleasepool {
+    id<MTLBuffer> from = (__bridge id<MTLBuffer>)pointer(info, 0), to = (__bridge id<MTLBuffer>)pointer(info, 1);
+    id<MTLCommandBuffer> buffer = (__bridge id<MTLCommandBuffer>)pointer(info, 2);
+    id<MTLBlitCommandEncoder> encoder = [buffer blitCommandEncoder];
+    [encoder copyFromBuffer:from sourceOffset:0 toBuffer:to destinationOffset:0 size:from.length];
+    [encoder endEncoding];
+  }
+  return info.Env().Undefined();
 }
 
 /** commit(commandBuffer): waits; gives the text of its error or an empty one */
@@ -86,6 +100,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   add("contents", contents);
   add("fill", fill);
   add("commandBuffer", commandBuffer);
+  add("copy", copy);
   add("commit", commit);
   add("release", release);
   return exports;
