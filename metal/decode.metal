@@ -8,7 +8,7 @@
 //   rows of a fragment    query heads of the group, 8·MROPE_ROW_BLOCKS of them; the rest are zeros
 //
 // The simdgroups meet only at the end, where they join their maxima, weights and sums through threadgroup memory. Every
-// byte of the cache is loaded once. Each threadgroup makes the angles of the token once.
+// byte of the cache is loaded once. Each threadgroup makes or loads the angles of the token once; the host gives a table.
 //
 // Append      The threadgroup of the last split writes the new row to the cache and reads it back after a barrier with device
 //             scope; no other threadgroup reads or writes that row. Needs one row block.

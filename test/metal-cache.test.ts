@@ -7,7 +7,7 @@ import { nativeTypes, pack } from '../lib/backends/native/addon.js'
 import { shaw } from '../lib/biases/content.js'
 import { encodings } from '../lib/encodings/named.js'
 import { Sequence } from '../lib/sequence/sequence.js'
-import { rows } from '../lib/tensors/tensor.js'
+import { rows, Tensor } from '../lib/tensors/tensor.js'
 import { root, run } from './support/cli.js'
 import { describeMetal, openMetal } from './support/metal.js'
 import { maxError, randomTable, randomTensor } from './support/tensors.js'
@@ -44,6 +44,29 @@ describeMetal('a cache on a device', ({ addon, host }) => {
     }
     const dispatched = host?.report().dispatches.map(({ kernel }) => kernel)
     assert.deepEqual(dispatched ?? ['rotate_append', 'attention'], ['rotate_append', 'attention'])
+    // Every threadgroup of a decode wants the angles of the one token: they come as a table.
+    const [lastQ, lastK, lastV] = [q, k, v].map((x) => rows(x, 32, 33))
+    await cache.attend(0, { q: lastQ, k: lastK, v: lastV, table: encoding.angles(positions.slice(32, 33)) })
+    const decode = backend.info().pipelines.filter(({ kernel, variant }) => !known.has(`${kernel} ${variant}`))
+    assert.deepEqual(
+      decode.filter((pipeline) => pipeline.kernel === 'decode').map(({ variant }) => readFromTable.test(variant)),
+      [true],
+    )
+    await cache.dispose()
+  })
+
+  it('a drop of tokens 2 to 9 of 33 leaves 26, and the next token stands behind them', async () => {
+    const [q, k, v] = [6, 2, 2].map((heads, i) => randomTensor('float32', [34, heads, 72], i + 1))
+    const cache = await backend.openCache({
+      ...{ layers: 1, kvHeads: 2, headDim: 72, valueDim: 72, capacity: 40, dtype: 'float32' },
+    })
+    await cache.attend(0, { q: rows(q, 0, 33), k: rows(k, 0, 33), v: rows(v, 0, 33) })
+    await cache.drop(2, 7)
+    const last = rows(q, 33, 34)
+    const { data } = await cache.attend(0, { q: last, k: rows(k, 33, 34), v: rows(v, 33, 34) })
+    const left = (x: Tensor) =>
+      Tensor.from(x.type, [...rows(x, 0, 2).toFloat32(), ...rows(x, 9, 34).toFloat32()], [27, 2, 72])
+    assert.ok(maxError(data, attendSync({ q: last, k: left(k), v: left(v) }).data) <= 1e-5)
     await cache.dispose()
   })
 

@@ -41,14 +41,18 @@ class StepJob : public GpuJob {
     if (Status s = stage(on, k, false, newK); !s.ok()) return s;
     if (Status s = stage(on, v, false, newV); !s.ok()) return s;
     if (Status s = stage(on, a.out, true, out); !s.ok()) return s;
+    const gpu::CacheView rows = cache->view(layer);
+    const bool decodes = a.q.tokens == 1 && gpu::decodes(rows.headDim, rows.valueDim);
+    // The append makes the angles of a chunk once. A decode has a threadgroup for each KV head and split, which all want
+    // those of one token: they are made once, here.
+    const gpu::AngleUse use = decodes ? gpu::AngleUse::Again : gpu::AngleUse::Once;
     gpu::Rotary rotary;
-    if (Status s = rotaryOf(on, rotation, gpu::AngleUse::Once, run, rotary); !s.ok()) return s;
+    if (Status s = rotaryOf(on, rotation, use, run, rotary); !s.ok()) return s;
     gpu::RowNorm qNorm, kNorm;
     if (Status s = normOf(on, a.qNorm, a.q.dim, qNorm); !s.ok()) return s;
     if (Status s = normOf(on, a.kNorm, a.q.dim, kNorm); !s.ok()) return s;
     gpu::BiasView bias;
     if (Status s = biasOf(on, arguments, a.bias, bias); !s.ok()) return s;
-    const gpu::CacheView rows = cache->view(layer);
 
     gpu::AttendRequest &request = request_;
     request.q = q;
@@ -63,7 +67,7 @@ class StepJob : public GpuJob {
     request.scale = a.scale;
     request.scales = a.scales;
     request.qNorm = qNorm;
-    if (a.q.tokens == 1 && gpu::decodes(rows.headDim, rows.valueDim)) {
+    if (decodes) {
       gpu::DecodeRequest decode;
       decode.q = q;
       decode.out = out;
