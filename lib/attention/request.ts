@@ -121,9 +121,11 @@ export function planAttention(request: AttendRequest): AttentionPlan {
   const given = checkBias(request.bias, queries, keys, heads)
   const scale = checkScale(request.scale, queries, headDim)
   checkSignal('attend', request.signal)
-  const bias = settleBias(given, { queries, keys, heads, kvHeads, headDim, queryOffset, visible, q, k, scale })
-  const out = destination('attend', request, [queries, heads, valueDim], bias)
+  const { bias, biasData } = settleBias(given, { queries, keys, heads, kvHeads, headDim, queryOffset, visible, q, k, scale })
+  const out = destination('attend', request, [queries, heads, valueDim], { bias, biasData })
   const { table, qNorm, kNorm, signal } = request
+  const byAngles = table instanceof RotaryAngles
+  // Written field by field: a spread costs more than all checks of a tensor.
   return {
     q,
     k,
@@ -136,11 +138,13 @@ export function planAttention(request: AttendRequest): AttentionPlan {
     headDim,
     valueDim,
     queryOffset,
-    ...(table instanceof RotaryAngles ? { angles: table } : { table }),
+    table: byAngles ? undefined : table,
+    angles: byAngles ? table : undefined,
     qNorm,
     kNorm,
     visible,
-    ...bias,
+    bias,
+    biasData,
     scale,
     signal,
   }

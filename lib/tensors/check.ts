@@ -32,7 +32,8 @@ export function asTensor(caller: string, name: string, value: unknown, rank: num
     const text = `${caller}: ${name} must have ${rank} dimensions (${name}.dims = ${show(value.dims)})`
     throw new MropeRangeError('ERR_MROPE_SHAPE', text, value.dims)
   }
-  const length = value.dims.reduce((product, d) => product * d, 1)
+  let length = 1
+  for (const d of value.dims) length *= d
   if (value.data.length !== length) {
     const text = `${caller}: the memory of ${name} is gone: dims ${show(value.dims)} need ${length} elements, ${value.data.length} are left`
     throw new MropeRangeError('ERR_MROPE_SHAPE', text, value.dims)
@@ -42,9 +43,9 @@ export function asTensor(caller: string, name: string, value: unknown, rank: num
 
 /** True when two arrays share at least one byte. */
 export function overlap(a: TensorData, b: TensorData): boolean {
+  if (a.buffer !== b.buffer) return false
   const start = Math.max(a.byteOffset, b.byteOffset)
-  const end = Math.min(a.byteOffset + a.byteLength, b.byteOffset + b.byteLength)
-  return a.buffer === b.buffer && start < end
+  return start < Math.min(a.byteOffset + a.byteLength, b.byteOffset + b.byteLength)
 }
 
 /** True when two arrays are the same bytes. */
