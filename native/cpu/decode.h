@@ -54,50 +54,136 @@ struct Rows {
   int64_t head;
 };
 
+/**
+ * Rows that are wanted next, to be fetched a line at a time between other work: where many come at once the processor
+ * waits for them, or drops them.
+ */
 template <class T>
-MROPE_INLINE void prefetchRow(const T *row, int64_t dim) {
-  for (int64_t i = 0; i < dim; i += int64_t(64 / sizeof(T))) __builtin_prefetch(row + i, 0, 2);
+struct Ahead {
+  const T *data;
+  int64_t token;
+
+  /** The line around channel i of row j. */
+  MROPE_MEMBER void fetch(int64_t j, int64_t i) const { __builtin_prefetch(data + j * token + i, 0, 2); }
+};
+
+#if MROPE_LANES == 16 || defined(__aarch64__)
+constexpr int registers = 32;
+#else
+constexpr int registers = 16;
+#endif
+
+constexpr int powerFrom(int n) { return n <= 1 ? 1 : 2 * powerFrom((n + 1) / 2); }
+
+/** The sums of N vectors, a power of two up to W: that of vector i is lane i · W/N. */
+template <int N, int LANES = N>
+MROPE_INLINE vf sumsOf(vf *v) {
+  if constexpr (N > 1) {
+#pragma GCC unroll 8
+    for (int i = 0; i < N / 2; i++) v[i] = interleaveLow(v[i], v[i + N / 2]) + interleaveHigh(v[i], v[i + N / 2]);
+    return sumsOf<N / 2, LANES>(v);
+  } else if constexpr (LANES < W) {
+    v[0] = interleaveLow(v[0], v[0]) + interleaveHigh(v[0], v[0]);
+    return sumsOf<1, 2 * LANES>(v);
+  } else {
+    return v[0];
+  }
 }
 
-/** scores[g][j] = q[g] · k[j] for `G` heads and n keys. `ahead` is what to fetch meanwhile, row by row. */
+/** scores[g][j] = sum of c[g · KEYS + j], for N of the sums from `first` on. */
+template <int KEYS, int N>
+MROPE_INLINE void putSums(vf *c, int first, int sums, float *scores) {
+  float lane[W];
+  store(lane, sumsOf<N>(c + first));
+#pragma GCC unroll 16
+  for (int i = 0; i < N; i++) {
+    if (first + i < sums) scores[(first + i) / KEYS * decodeBlock + (first + i) % KEYS] = lane[i * (W / N)];
+  }
+}
+
+/** scores[g][j] = q[g] · k[j] for G heads and KEYS keys from j on: every load of a query serves all of the keys. */
+template <int G, int KEYS, class T, class A>
+MROPE_INLINE void scoreSome(const float *q, int64_t dim, const T *k, int64_t kToken, int64_t j0, float *scores,
+                            const Ahead<A> &ahead) {
+  constexpr int sums = G * KEYS, N = sums < W ? powerFrom(sums) : W, all = (sums + N - 1) / N * N;
+  static_assert(all <= 2 * N);
+  vf c[all];
+#pragma GCC unroll 16
+  for (int i = 0; i < all; i++) c[i] = vf{};
+  for (int64_t i = 0; i < dim; i += W) {
+    vf x[KEYS];
+#pragma GCC unroll 16
+    for (int j = 0; j < KEYS; j++) {
+      ahead.fetch(j0 + j, i);
+      x[j] = load(k + (j0 + j) * kToken + i);
+    }
+#pragma GCC unroll 16
+    for (int g = 0; g < G; g++) {
+      const vf y = held(load(q + g * dim + i));
+#pragma GCC unroll 16
+      for (int j = 0; j < KEYS; j++) c[g * KEYS + j] = c[g * KEYS + j] + x[j] * y;
+    }
+  }
+  putSums<KEYS, N>(c, 0, sums, scores + j0);
+  if constexpr (all > N) putSums<KEYS, N>(c, N, sums, scores + j0);
+}
+
+/** scores[g][j] = q[g] · k[j] for G heads and n keys. */
 template <int G, class T, class A>
 static void scoreKeys(const float *q, int64_t dim, const T *k, int64_t kToken, int64_t n, float *scores,
-                      const A *ahead, int64_t aheadToken, int64_t aheadDim) {
-  for (int64_t j = 0; j < n; j++) {
-    const T *row = k + j * kToken;
-    if (ahead) prefetchRow(ahead + j * aheadToken, aheadDim);
-    vf c[G];
+                      const Ahead<A> &ahead) {
+  constexpr int KEYS = W / G < 1 ? 1 : W / G > 4 ? 4 : W / G;
+  int64_t j = 0;
+  for (; j + KEYS <= n; j += KEYS) scoreSome<G, KEYS>(q, dim, k, kToken, j, scores, ahead);
+  for (; j < n; j++) scoreSome<G, 1>(q, dim, k, kToken, j, scores, ahead);
+}
+
+/** Eight keys at a time, so that their weights stay in the first cache; fewer at the end. */
+constexpr int64_t mostAdded = 8;
+
+/** sums[g] += Σ_j weights[g][j] · v[j] for `some` keys from j0 on and some vectors of channels from i0 on. */
+template <int G, int VECTORS, class T, class A>
+MROPE_INLINE void addSome(const float *weights, const T *v, int64_t vToken, int64_t j0, int64_t some, int64_t i0,
+                          float *sums, int64_t length, const Ahead<A> &ahead) {
+  vf c[G][VECTORS];
 #pragma GCC unroll 12
-    for (int g = 0; g < G; g++) c[g] = vf{};
-    for (int64_t i = 0; i < dim; i += W) {
-      const vf x = load(row + i);
-#pragma GCC unroll 12
-      for (int g = 0; g < G; g++) c[g] = c[g] + x * load(q + g * dim + i);
+  for (int g = 0; g < G; g++) {
+#pragma GCC unroll 2
+    for (int i = 0; i < VECTORS; i++) c[g][i] = load(sums + g * length + i0 + i * W);
+  }
+  for (int64_t j = j0; j < j0 + some; j++) {
+    vf x[VECTORS];
+#pragma GCC unroll 2
+    for (int i = 0; i < VECTORS; i++) {
+      ahead.fetch(j, i0 + i * W);
+      x[i] = load(v + j * vToken + i0 + i * W);
     }
 #pragma GCC unroll 12
-    for (int g = 0; g < G; g++) scores[g * decodeBlock + j] = sum(c[g]);
+    for (int g = 0; g < G; g++) {
+      const vf weight = splat(weights[g * decodeBlock + j]);
+#pragma GCC unroll 2
+      for (int i = 0; i < VECTORS; i++) c[g][i] = c[g][i] + x[i] * weight;
+    }
+  }
+#pragma GCC unroll 12
+  for (int g = 0; g < G; g++) {
+#pragma GCC unroll 2
+    for (int i = 0; i < VECTORS; i++) store(sums + g * length + i0 + i * W, c[g][i]);
   }
 }
 
 /** sums[g] += Σ_j weights[g][j] · v[j]. */
 template <int G, class T, class A>
 static void addValues(const float *weights, const T *v, int64_t vToken, int64_t n, int64_t dim, float *sums,
-                      int64_t length, const A *ahead, int64_t aheadToken, int64_t aheadDim) {
-  for (int64_t j = 0; j < n; j += 8) {
-    const int64_t some = least(8, n - j);
-    for (int64_t t = 0; ahead && t < some; t++) prefetchRow(ahead + (j + t) * aheadToken, aheadDim);
-    for (int64_t i = 0; i < dim; i += W) {
-      vf c[G];
-#pragma GCC unroll 12
-      for (int g = 0; g < G; g++) c[g] = load(sums + g * length + i);
-      for (int64_t t = 0; t < some; t++) {
-        const vf x = load(v + (j + t) * vToken + i);
-#pragma GCC unroll 12
-        for (int g = 0; g < G; g++) c[g] = c[g] + x * weights[g * decodeBlock + j + t];
-      }
-#pragma GCC unroll 12
-      for (int g = 0; g < G; g++) store(sums + g * length + i, c[g]);
+                      int64_t length, const Ahead<A> &ahead) {
+  constexpr int VECTORS = 2 * G + 3 <= registers ? 2 : 1;
+  for (int64_t j = 0; j < n; j += mostAdded) {
+    const int64_t some = least(mostAdded, n - j);
+    int64_t i = 0;
+    for (; i + VECTORS * W <= dim; i += VECTORS * W) {
+      addSome<G, VECTORS>(weights, v, vToken, j, some, i, sums, length, ahead);
     }
+    for (; i < dim; i += W) addSome<G, 1>(weights, v, vToken, j, some, i, sums, length, ahead);
   }
 }
 
@@ -148,21 +234,22 @@ static void decodeRows(const AttendJob &job, int64_t query, const DecodeChunk &c
     const K *k = (const K *)a.k.at(key, 0);
     const V *v = (const V *)a.v.at(key, 0);
     const bool next = key + 2 * decodeBlock <= chunk.end;
-    const auto score = [&](auto rows, const V *ahead) {
+    const auto score = [&](auto rows) {
       for (int64_t kv = 0; kv < kvHeads; kv++) {
+        const Ahead<V> ahead = {v + kv * a.v.dim, kvHeads * a.v.dim};
         for (int64_t g = 0; g < job.group; g += mostHeads) {
           const int64_t head = kv * job.group + g;
           withHeads<mostHeads>(least(mostHeads, job.group - g), [&]<int G>() {
             scoreKeys<G>(chunk.queries + head * kDim, kDim, rows.data + kv * rows.head, rows.token, n,
-                         scores + head * decodeBlock, ahead + kv * a.v.dim, kvHeads * a.v.dim, a.v.dim);
+                         scores + head * decodeBlock, ahead);
           });
         }
       }
     };
     if (keyLines) {
-      score(linesOf<K>(job, a.k, true, key, n, lines), v);
+      score(linesOf<K>(job, a.k, true, key, n, lines));
     } else {
-      score(Rows<K>{k, kvHeads * kDim, kDim}, v);
+      score(Rows<K>{k, kvHeads * kDim, kDim});
     }
     for (int64_t head = 0; head < a.q.heads; head++) {
       float *row = scores + head * decodeBlock, *sums = chunk.partial + head * length;
@@ -178,12 +265,14 @@ static void decodeRows(const AttendJob &job, int64_t query, const DecodeChunk &c
     }
     const auto add = [&](auto rows) {
       for (int64_t kv = 0; kv < kvHeads; kv++) {
-        const K *ahead = next ? k + decodeBlock * kvHeads * a.k.dim + kv * a.k.dim : nullptr;
+        // At the end the present keys, which are there already.
+        const K *keys = next ? k + decodeBlock * kvHeads * a.k.dim : k;
+        const Ahead<K> ahead = {keys + kv * a.k.dim, kvHeads * a.k.dim};
         for (int64_t g = 0; g < job.group; g += mostHeads) {
           const int64_t head = kv * job.group + g;
           withHeads<mostHeads>(least(mostHeads, job.group - g), [&]<int G>() {
             addValues<G>(scores + head * decodeBlock, rows.data + kv * rows.head, rows.token, n, vDim,
-                         chunk.partial + head * length, length, ahead, kvHeads * a.k.dim, a.k.dim);
+                         chunk.partial + head * length, length, ahead);
           });
         }
       }

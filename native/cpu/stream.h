@@ -44,13 +44,13 @@ struct Stream {
   float *to;
   vf rest;
 
-  __attribute__((always_inline)) void first(vf x) {
+  MROPE_MEMBER void first(vf x) {
     if constexpr (lead == 0) return put(x);
     storePart(to, x, lead);
     to += lead;
     rest = x;
   }
-  __attribute__((always_inline)) void put(vf x) {
+  MROPE_MEMBER void put(vf x) {
     if constexpr (lead == 0) {
       storePastCache(to, x);
     } else {

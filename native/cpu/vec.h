@@ -20,6 +20,7 @@
 #endif
 
 #define MROPE_INLINE static inline __attribute__((always_inline))
+#define MROPE_MEMBER inline __attribute__((always_inline))
 
 namespace mrope::cpu::MROPE_ISA {
 
@@ -102,6 +103,18 @@ MROPE_INLINE vf load(const Bfloat *p) { return widen((vh)*(const vh_any *)p, Bfl
 MROPE_INLINE void store(float *p, vf x) { *(vf_any *)p = x; }
 MROPE_INLINE void store(Half *p, vf x) { *(vh_any *)p = narrow(x, Half{}); }
 MROPE_INLINE void store(Bfloat *p, vf x) { *(vh_any *)p = narrow(x, Bfloat{}); }
+
+/** In a register from here on: the compiler likes to load what is used twice twice. */
+MROPE_INLINE vf held(vf x) {
+#if defined(__AVX512F__)
+  __asm__("" : "+v"(x));
+#elif defined(__SSE2__)
+  __asm__("" : "+x"(x));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(x));
+#endif
+  return x;
+}
 
 /** The first n < W elements, then zeros. Through memory it would wait for its own stores, so each set has its way. */
 template <class T>
