@@ -121,7 +121,18 @@ export function planAttention(request: AttendRequest): AttentionPlan {
   const given = checkBias(request.bias, queries, keys, heads)
   const scale = checkScale(request.scale, queries, headDim)
   checkSignal('attend', request.signal)
-  const { bias, biasData } = settleBias(given, { queries, keys, heads, kvHeads, headDim, queryOffset, visible, q, k, scale })
+  const { bias, biasData } = settleBias(given, {
+    queries,
+    keys,
+    heads,
+    kvHeads,
+    headDim,
+    queryOffset,
+    visible,
+    q,
+    k,
+    scale,
+  })
   const out = destination('attend', request, [queries, heads, valueDim], { bias, biasData })
   const { table, qNorm, kNorm, signal } = request
   const byAngles = table instanceof RotaryAngles
