@@ -25,12 +25,13 @@ std::string AttendCase::name() const {
   if (pairs >= 0) text += " " + std::to_string(pairs) + " pairs";
   if (norms != Norms::None) text += norms == Norms::After ? " norm after" : " norm";
   if (bias != BiasKind::None) text += std::string(" bias ") + biasNames[int(bias)] + " " + nameOf(biasType);
-  return text + (biasShared ? " shared" : "") + (scales ? " scales" : "") + (gap ? " gaps" : "");
+  text += std::string(biasShared ? " shared" : "") + (scales ? " scales" : "") + (gap ? " gaps" : "");
+  return text + (cores != 8 ? " cores " + std::to_string(cores) : "") + (even ? " even" : "");
 }
 
 AttendWorld::AttendWorld(const AttendCase &given, uint64_t seed) : c(given) {
   Noise noise{seed};
-  q = Data(c.q, c.queries * c.heads * c.dim, noise, 2);
+  q = Data(c.q, c.queries * c.heads * c.dim, noise, c.even ? 0 : 2);
   k = Data(c.k, c.keys * c.kvHeads * c.dim, noise, 2);
   v = Data(c.v, c.keys * c.kvHeads * c.valueDim, noise);
   out = Data(c.out, c.queries * c.heads * c.valueDim);
@@ -50,9 +51,11 @@ AttendWorld::AttendWorld(const AttendCase &given, uint64_t seed) : c(given) {
   for (int64_t i = 0; c.scales && i < c.queries; i++) scales.push_back(a.scale * (1 + 0.5 * noise()));
   if (c.scales) a.scales = scales.data();
   if (c.norms != Norms::None) {
-    for (int64_t i = 0; i < c.dim; i++) weights.push_back(float(1 + 0.3 * noise()));
-    a.qNorm = {weights.data(), 1e-6, c.norms == Norms::After};
-    if (c.keysAre == Keys::Raw) a.kNorm = a.qNorm;
+    for (std::vector<float> *weights : {&qWeights, &kWeights}) {
+      for (int64_t i = 0; i < c.dim; i++) weights->push_back(float(1 + 0.3 * noise()));
+    }
+    a.qNorm = {qWeights.data(), 1e-6, c.norms == Norms::After};
+    if (c.keysAre == Keys::Raw) a.kNorm = {kWeights.data(), 1e-3, c.norms == Norms::After};
   }
   makeAngles(noise);
   makeBias(noise);
@@ -68,7 +71,10 @@ void AttendWorld::makeAngles(Noise &noise) {
     for (int64_t n = 0; n < c.keys; n++) {
       const bool picture = n > c.keys / 4 && n < c.keys / 2;
       const int64_t place[] = {c.keys / 4, c.keys / 4 + n / 8, c.keys / 4 + n % 8};
-      ids.push_back(double(picture ? place[axis] : n) / (c.angles == AngleSource::Turns ? 4 : 1));
+      const int64_t id = picture ? place[axis] : n;
+      // Fewer ids than tokens, as those of a tower: a table per token is larger than one per id.
+      const double step = c.angles == AngleSource::Turns ? 0.25 : 1;
+      ids.push_back(c.angles == AngleSource::PerId ? double(id % 20) : double(id) * step);
     }
   }
   for (int64_t f = 0; f < pairs; f++) invFreq.push_back(std::pow(1e4, -double(f) / double(pairs)));
@@ -170,10 +176,13 @@ Status AttendWorld::upload(gpu::Device &device, gpu::AttendRequest &r) {
     if (Status s = device.upload(b.values, biasValues.bytes.size(), r.bias.values); !s.ok()) return s;
   }
   if (c.norms == Norms::None) return {};
-  r.qNorm = {c.norms == Norms::After ? NormAfter : NormBefore, nullptr, 0, a.qNorm.eps};
-  if (Status s = device.upload(weights.data(), weights.size() * sizeof(float), r.qNorm.weight); !s.ok()) return s;
-  if (a.kNorm.weight) r.kNorm = r.qNorm;
-  return {};
+  const NormPlace place = c.norms == Norms::After ? NormAfter : NormBefore;
+  const size_t weightBytes = c.dim * sizeof(float);
+  r.qNorm = {place, nullptr, 0, a.qNorm.eps};
+  if (Status s = device.upload(qWeights.data(), weightBytes, r.qNorm.weight); !s.ok()) return s;
+  if (!a.kNorm.weight) return {};
+  r.kNorm = {place, nullptr, 0, a.kNorm.eps};
+  return device.upload(kWeights.data(), weightBytes, r.kNorm.weight);
 }
 
 std::vector<double> AttendWorld::result(const gpu::AttendRequest &r) const {

@@ -34,6 +34,10 @@ struct AttendCase {
   /** Elements between rows that nobody may touch, and bytes before the first. */
   int64_t gap = 0;
   double factor = 1;
+  /** Of the device: few cores take several heads a threadgroup where angles come per id. */
+  uint32_t cores = 8;
+  /** Queries of zeros: all keys weigh the same, and their weights add up to as many as there are. */
+  bool even = false;
 
   AttendCase &types(DType type) {
     q = k = v = out = type;
@@ -60,7 +64,7 @@ class AttendWorld {
 
   AttendCase c;
   Data q, k, v, out, biasValues;
-  std::vector<float> weights;
+  std::vector<float> qWeights, kWeights;
   std::vector<double> scales, ids, invFreq, directions;
   std::vector<int32_t> axisOf;
   std::vector<float> cos, sin;
@@ -83,6 +87,8 @@ Cases angleCases();
 Cases otherCases();
 
 void attentionRefusals();
+/** Rows that do not begin at multiples of 16 bytes go through scratch memory. */
+void attentionAlignment();
 void attentionDoubt(const std::string &lane);
 void attentionFallback(const std::string &lane);
 void attentionTraffic();

@@ -89,6 +89,11 @@ Cases biasCases() {
       cases.push_back(c);
     }
   }
+  // Keys on both sides, beyond the first and the last distance.
+  AttendCase far = AttendCase{}.sized(60, 100, 4, 2, 64);
+  far.causal = false;
+  far.bias = BiasKind::Distance;
+  cases.push_back(far);
   for (DType type : {f16, bf16}) {
     AttendCase c = AttendCase{}.sized(33, 33, 4, 2, 80).types(type);
     c.bias = BiasKind::Tensor;
@@ -106,6 +111,7 @@ Cases biasCases() {
   cases.push_back(scaled);
   scaled.bias = BiasKind::Slope;
   scaled.window = 40;
+  scaled.padding = 50;  // so that the queries with keys are not the first
   cases.push_back(scaled);
   return cases;
 }
@@ -134,6 +140,14 @@ Cases angleCases() {
       }
     }
   }
+  // Two KV heads a threadgroup, one after the other.
+  for (Keys keys : {Keys::Cache, Keys::Raw}) {
+    AttendCase c = AttendCase{}.sized(33, 33, 8, 4, 64).types(keys == Keys::Raw ? f16 : f32);
+    c.angles = AngleSource::PerId;
+    c.keysAre = keys;
+    c.cores = 1;
+    cases.push_back(c);
+  }
   return cases;
 }
 
@@ -148,6 +162,9 @@ Cases otherCases() {
   split = AttendCase{}.sized(3, 200, 2, 1, 64);
   split.bias = BiasKind::Tensor;
   split.padding = 70;
+  cases.push_back(split);
+  split = AttendCase{}.sized(1, 640, 8, 8, 16);
+  split.even = true;
   cases.push_back(split);
   split = AttendCase{}.sized(200, 200, 1, 1, 64);
   split.cuSeqlens = {0, 3, 150, 150, 200};

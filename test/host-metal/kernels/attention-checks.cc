@@ -1,4 +1,4 @@
-// What the attention planner refuses, which rows the kernels doubt, and what it does on a device with less room.
+// What the attention planner refuses and copies first, which rows the kernels doubt, and devices with less room.
 
 #include "../../../native/gpu/lane-order.h"
 #include "../../../native/gpu/redo.h"
@@ -51,9 +51,30 @@ void attentionRefusals() {
   refuses("a scale of NaN", code::argument, "scale", square, [](gpu::AttendRequest &r) { r.scale = std::nan(""); });
 }
 
+void attentionAlignment() {
+  AttendCase c = AttendCase{}.sized(33, 33, 4, 2, 64);
+  c.gap = 8;  // room behind the last row
+  HostDevice device("strict");
+  AttendWorld world(c, 1);
+  gpu::AttendRequest request;
+  if (Status s = world.upload(device, request); !s.ok()) return (void)expect(false, "alignment: " + s.message());
+  for (const auto &[name, view] : {std::pair{"k", &request.k}, {"v", &request.v}, {"out", &request.out}}) {
+    for (size_t shift : {0, 4, 8, 16}) {
+      gpu::AttendPlan plan;
+      view->offset += shift;
+      const Status s = gpu::planAttend(device, request, plan);
+      view->offset -= shift;
+      const bool copies = plan.dispatches.size() == 2;
+      expect(s.ok() && copies == (shift % 16 != 0),
+             std::string("alignment: ") + name + " " + std::to_string(shift) + " bytes on: " +
+                 std::to_string(plan.dispatches.size()) + " dispatches " + s.message());
+    }
+  }
+}
+
 void attentionDoubt(const std::string &lane) {
-  // More than one block of keys, so that the running maximum is at work; split keys as well.
-  for (int64_t queries : {150, 3}) {
+  // More than one block of keys, so that the running maximum is at work: on few cores whole, on more in parts.
+  for (const auto &[queries, cores] : {std::pair<int64_t, uint32_t>{150, 1}, {3, 8}}) {
     struct Change {
       const char *name;
       std::function<void(AttendWorld &)> apply;
@@ -82,6 +103,7 @@ void attentionDoubt(const std::string &lane) {
       AttendCase c = AttendCase{}.sized(queries, 150, 4, 2, 16);
       const std::string name = lane + ": doubt, " + std::to_string(queries) + " queries, " + change.name;
       HostDevice device(lane);
+      device.limits_.cores = cores;
       AttendWorld world(c, 3);
       change.apply(world);
       gpu::AttendRequest request;
@@ -90,6 +112,7 @@ void attentionDoubt(const std::string &lane) {
       if (s.ok()) s = gpu::planAttend(device, request, plan);
       if (s.ok()) s = device.run(plan.dispatches);
       if (!expect(s.ok(), name + ": " + s.message())) continue;
+      expect((plan.cost.splits > 1) == (queries == 3), name + ": parts of the keys");
       const int64_t again = gpu::redoRows(request, *plan.doubt, {});
       expect((again > 0) == change.doubts, name + ": " + std::to_string(again) + " rows done again");
       const double error = largestError(world.result(request), world.exact());

@@ -23,6 +23,8 @@ struct DecodeCase {
   bool rotates = true;
   /** Of the device: many cores split the keys. */
   uint32_t cores = 8;
+  /** Queries of zeros: all keys weigh the same, and their weights add up to as many as there are. */
+  bool even = false;
 
   std::string name() const;
   Encoding encoding() const;
@@ -60,7 +62,7 @@ class DecodeRun {
   Data last(const Data &all) const;
 
   Data q, k, v, biasValues;
-  std::vector<float> weights;
+  std::vector<float> qWeights, kWeights;
   Attend attend;
 };
 

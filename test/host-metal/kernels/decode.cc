@@ -54,6 +54,7 @@ std::vector<DecodeCase> cases() {
       {f16, f16, f16, f16, 33, 1, 64, 64, 31, 32},
       {f32, f32, f32, f32, 4, 2, 64, 64, 777, 32, true, NormNone, BiasKind::None, 0, 0, 1, false, true, 64},
       {f16, f16, f16, f16, 14, 2, 128, 128, 777, 64, true, NormBefore, BiasKind::None, 0, 0, 1, false, true, 64},
+      {f32, f32, f32, f32, 4, 2, 64, 64, 777, 32, true, NormNone, BiasKind::None, 0, 0, 1, false, true, 64, true},
       {f32, f32, f32, f32, 4, 2, 64, 64, 40, 15, true, NormBefore, BiasKind::None, 0, 0, 2, true},
       {bf16, bf16, bf16, bf16, 4, 2, 72, 72, 40, 36, true, NormAfter, BiasKind::None, 0, 0, 2},
       {f32, f32, f32, f32, 4, 2, 80, 80, 100, 40, true, NormNone, BiasKind::None, 33},
@@ -130,7 +131,8 @@ void checkMistakes(HostDevice &device) {
 
 /** decode [TEXT]: only the cases with this text in their names. */
 int main(int count, char **arguments) {
-  const std::string only = count > 1 ? arguments[1] : "";
+  std::string only;
+  for (int i = 1; i < count; i++) only += std::string(i > 1 ? " " : "") + arguments[i];
   HostDevice strict("strict"), fast("fast-math"), plain("plain");
   for (const DecodeCase &c : cases()) {
     if (c.name().find(only) == std::string::npos) continue;

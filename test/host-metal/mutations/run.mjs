@@ -8,8 +8,8 @@
 // --keep     works in DIR and leaves it there, so that the next run finds its build and compiled kernels
 //
 // Every test must pass on the copy before it is used; --no-baseline takes that as known. A mutation is caught when its
-// test fails by what it measures: one that does not compile proves nothing and is reported. A mutation with `equivalent`
-// must pass; the reason is printed.
+// test fails by what it measures: one that does not compile, or whose test does not end, proves nothing and is
+// reported. A mutation with `equivalent` must pass; the reason is printed. Exit code 1 where one is not as it should be.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -71,18 +71,56 @@ function attempt(folder, tests, mutation) {
 
 /** What a mutation came to: [whether that is as it should be, a word, a line of explanation]. */
 function verdict(mutation, outcome) {
-  if (outcome.kind === 'built not') return [false, 'INVALID', outcome.why]
+  if (outcome.kind === 'built not' || outcome.kind === 'took too long') return [false, 'INVALID', outcome.why]
   const survived = outcome.kind === 'passed'
   if (mutation.equivalent !== undefined)
     return [survived, survived ? 'equivalent' : 'NOT EQUIVALENT', mutation.equivalent]
   return [!survived, survived ? 'SURVIVED' : 'caught', survived ? `by no failure of ${mutation.test}` : outcome.why]
 }
 
+/** What `work` gives, and the seconds that it took. */
+function timed(work) {
+  const start = performance.now()
+  const result = work()
+  return [result, `${((performance.now() - start) / 1000).toFixed(0)} s`]
+}
+
+const brief = (text) =>
+  text
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+    .slice(0, 200)
+const print = (line) => process.stdout.write(`${line}\n`)
+
+/** Runs every test that the mutations name as the sources are. */
+function baselines(tests, chosen) {
+  for (const test of new Set(chosen.map((mutation) => mutation.test))) {
+    const [outcome, time] = timed(() => tests.run(test))
+    if (outcome.kind !== 'passed') throw new Error(`${test} fails without a mutation: ${outcome.why}`)
+    print(`passes: ${test} (${time})`)
+  }
+}
+
+/** Tries the mutations in the copy; true where each came out as it should. */
+function tryAll(folder, tests, chosen) {
+  const counts = new Map()
+  let fine = true
+  for (const mutation of chosen) {
+    const [outcome, time] = timed(() => attempt(folder, tests, mutation))
+    const [asItShould, word, why] = verdict(mutation, outcome)
+    fine &&= asItShould
+    counts.set(word, (counts.get(word) ?? 0) + 1)
+    print(`${word}: ${mutation.file}: ${mutation.name} (${time})\n    ${brief(why)}`)
+  }
+  print([`${chosen.length} mutations`, ...[...counts].map(([word, count]) => `${count} ${word}`)].join(', '))
+  return fine
+}
+
 function main() {
   const chosen = selected()
   if (values.list) {
-    for (const { name, file, test } of chosen) process.stdout.write(`${file}: ${name} (${test})\n`)
-    process.stdout.write(`${chosen.length} mutations\n`)
+    for (const { name, file, test } of chosen) print(`${file}: ${name} (${test})`)
+    print(`${chosen.length} mutations`)
     return
   }
   for (const mutation of chosen) mutated(readFileSync(join(root, mutation.file), 'utf8'), mutation)
@@ -91,21 +129,8 @@ function main() {
   try {
     copyTree(root, folder)
     const tests = new Tests(folder)
-    for (const test of values['no-baseline'] ? [] : new Set(chosen.map((mutation) => mutation.test))) {
-      const outcome = tests.run(test)
-      if (outcome.kind !== 'passed') throw new Error(`${test} fails without a mutation: ${outcome.why}`)
-      process.stdout.write(`passes: ${test}\n`)
-    }
-    let wrong = 0
-    for (const mutation of chosen) {
-      const [fine, word, why] = verdict(mutation, attempt(folder, tests, mutation))
-      if (!fine) wrong++
-      process.stdout.write(
-        `${word}: ${mutation.file}: ${mutation.name}\n    ${why.trim().split('\n')[0].slice(0, 200)}\n`,
-      )
-    }
-    process.stdout.write(`${chosen.length - wrong} passed, ${wrong} failed\n`)
-    process.exitCode = wrong > 0 ? 1 : 0
+    if (!values['no-baseline']) baselines(tests, chosen)
+    if (!tryAll(folder, tests, chosen)) process.exitCode = 1
   } finally {
     if (values.keep === undefined) rmSync(folder, { recursive: true, force: true })
   }

@@ -86,7 +86,14 @@ export const apple = [
     file: device,
     from: 'if (lost) work->lost = true;',
     to: '',
-    test: errors,
+    test: `${errors} goes away`,
+  },
+  {
+    name: 'a lost device is opened again',
+    file: device,
+    from: 'if (out && !out->lost()) return Status();',
+    to: 'if (out) return Status();',
+    test: `${errors} goes away`,
   },
   {
     name: 'the handle of a tensor retains its buffer for ever',
@@ -100,14 +107,14 @@ export const apple = [
     file: pipeline,
     from: 'if (!built.status.ok()) known_.erase(name);',
     to: 'if (!built.status.ok()) (void)name;',
-    test: errors,
+    test: `${errors} is not made`,
   },
   {
     name: 'a library that failed once fails for ever',
     file: library,
     from: '  known_.erase(name);\n',
     to: '',
-    test: errors,
+    test: `${errors} refuses a library`,
   },
   {
     name: 'a damaged archive stays where it is',

@@ -1,7 +1,10 @@
 // One new token: decode.metal and its plan.
 const kernel = 'metal/decode.metal'
 const plan = 'native/gpu/decode.cc'
-const test = 'kernels/decode'
+/** Words of the names of cases. */
+const part = (words) => `kernels/decode ${words}`
+const test = part('keys 100 pairs 64')
+const split = part('cores 64')
 const barrier = '\n  threadgroup_barrier(mem_flags::mem_threadgroup);'
 const filled = 'fillAngles(rotary, P.rotary.heads > 1u ? kvHead : 0u, 0u, 1u, 1.0f, angles, index, threads);'
 const written = 'threadgroup_barrier(mem_flags::mem_device | mem_flags::mem_threadgroup);'
@@ -23,7 +26,7 @@ export const decode = [
     file: kernel,
     from: 'if (t + 1 < TQ) threadgroup_barrier(mem_flags::mem_threadgroup);',
     to: '',
-    test,
+    test: part('16/1x128'),
   },
   {
     name: 'keys past the last count',
@@ -44,21 +47,21 @@ export const decode = [
     file: kernel,
     from: 'const int j = key0 + min(kb * 8 + int(column) + e, last);',
     to: 'const int j = key0 + kb * 8 + int(column) + e;',
-    test,
+    test: part('tensor'),
   },
   {
     name: 'angles of head 0 serve every head',
     file: kernel,
     from: 'P.rotary.heads > 1u ? kvHead : 0u',
     to: '0u',
-    test,
+    test: part('per head'),
   },
   {
     name: 'the window does not begin where it should',
     file: kernel,
     from: 'const int begin = int(P.first + group.x * P.keysPerSplit)',
     to: 'const int begin = int(group.x * P.keysPerSplit)',
-    test,
+    test: part('window 33'),
   },
   {
     name: 'queries that are not there are left as they were',
@@ -72,14 +75,14 @@ export const decode = [
     file: kernel,
     from: 'highest = max(highest, parts[s * uint(DV + 2) + uint(DV)]);',
     to: 'highest = max(highest, parts[s * uint(DV + 2) + uint(DV + 1)]);',
-    test,
+    test: part('even'),
   },
   {
     name: 'every threadgroup appends the new key',
     file: kernel,
     from: 'if (appends && group.x + 1u == P.splits) {',
     to: 'if (appends) {',
-    test,
+    test: split,
   },
   {
     name: 'scores are not in units of log2 e',
@@ -96,17 +99,45 @@ export const decode = [
     test,
   },
   {
+    name: 'the new key is normed with the weights of the queries',
+    file: plan,
+    from: '.bind(DecodeKWeight, r.kNorm.weight ? r.kNorm.weight : unused,',
+    to: '.bind(DecodeKWeight, r.qNorm.weight ? r.qNorm.weight : unused,',
+    test: part('norm 1 per head'),
+  },
+  {
     name: 'the last head is not reduced',
     file: plan,
     from: 'reduce.threadgroups = {uint32_t(r.q.heads), 1, 1};',
     to: 'reduce.threadgroups = {uint32_t(r.q.heads - 1), 1, 1};',
-    test,
+    test: split,
   },
   {
     name: 'a splitted cache loses its last part',
     file: plan,
     from: 'decode.threadgroups = {uint32_t(splits.count),',
     to: 'decode.threadgroups = {uint32_t(std::max<int64_t>(1, splits.count - 1)),',
-    test,
+    test: split,
+  },
+  {
+    name: 'reduce: the barrier before the doubts are joined is missing',
+    file: kernel,
+    from: `wrong[channel] = notFinite(y) ? 1u : 0u;\n  }${barrier}`,
+    to: 'wrong[channel] = notFinite(y) ? 1u : 0u;\n  }',
+    test: split,
+  },
+  {
+    name: 'a second block of heads attends as the first',
+    file: kernel,
+    from: 'const uint head0 = kvHead * P.group + group.z * uint(ROWS);',
+    to: 'const uint head0 = kvHead * P.group;',
+    test: part('33/1x64'),
+  },
+  {
+    name: 'heads share the bias of head 0',
+    file: plan,
+    from: '.biasHead = uint32_t(biasStride(bias, keys)),',
+    to: '.biasHead = 0,',
+    test: part('tensor'),
   },
 ]

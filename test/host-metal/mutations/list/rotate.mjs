@@ -3,6 +3,7 @@ const rotary = 'metal/rotary.h'
 const rows = 'metal/rows.h'
 const kernel = 'metal/rotate.metal'
 const plan = 'native/gpu/rotate.cc'
+const again = 'native/gpu/rerotate.cc'
 const barrier = '\n  threadgroup_barrier(mem_flags::mem_threadgroup);'
 
 export const rotate = [
@@ -49,6 +50,13 @@ export const rotate = [
     test: 'kernels/rotate',
   },
   {
+    name: 'every axis turns in the direction of the first',
+    file: rotary,
+    from: 'p.tokens + column], steps[axis]);',
+    to: 'p.tokens + column], steps[0]);',
+    test: 'kernels/attention strict angles directions adjacent per head 17 pairs',
+  },
+  {
     name: 'the attention factor is forgotten',
     file: rotary,
     from: 'return cosSinOfPhase(phaseOf(id, r.frequencies[f])) * p.factor;',
@@ -60,7 +68,7 @@ export const rotate = [
     file: rotary,
     from: 'const uint column = p.column + token;',
     to: 'const uint column = token;',
-    test: 'kernels/decode',
+    test: 'kernels/attention strict sizes 3 on 103',
   },
   {
     name: 'the sine has the wrong sign in one channel',
@@ -194,5 +202,40 @@ export const rotate = [
     from: '.slot = uint32_t(r.slot),',
     to: '.slot = 0,',
     test: 'kernels/cache',
+  },
+  {
+    name: 'rerotate: all parts of the rows land where the first does',
+    file: again,
+    from: 'copy(device, scratchK, cache.keys(r.to + done, rows), plan)',
+    to: 'copy(device, scratchK, cache.keys(r.to, rows), plan)',
+    test: 'kernels/cache',
+  },
+  {
+    name: 'rerotate: values stay where they are',
+    file: again,
+    from: 'copy(device, scratchV, cache.values(r.to + done, rows), plan)',
+    to: 'copy(device, scratchV, cache.values(r.first + done, rows), plan)',
+    test: 'kernels/cache',
+  },
+  {
+    name: 'rerotate: all parts of the rows turn by the differences of the first',
+    file: again,
+    from: 'r.equal ? r.differences : r.differences.from(done)',
+    to: 'r.differences',
+    test: 'kernels/cache',
+  },
+  {
+    name: 'rerotate: a turn that is one for all is read as one for each',
+    file: plan,
+    from: '.columnStep = r.oneColumn ? 0u : 1u,',
+    to: '.columnStep = 1u,',
+    test: 'kernels/cache',
+  },
+  {
+    name: 'ids of every axis are those of the first',
+    file: 'native/gpu/turns.cc',
+    from: 'std::lower_bound(distinct.begin(), distinct.end(), a.ids[i])',
+    to: 'std::lower_bound(distinct.begin(), distinct.end(), a.ids[i % a.tokens])',
+    test: 'kernels/attention strict angles cores 1',
   },
 ]
