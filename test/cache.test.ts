@@ -21,9 +21,10 @@ const sequence = Sequence.of([
   { kind: 'text', length: 10 },
 ])
 const positions: Positions = encoding.positions(sequence)
-const norm = (after: boolean) => ({
-  weight: Float32Array.from({ length: headDim }, (_, c) => 0.5 + c / headDim),
-  eps: 1e-6,
+/** Weights from `least` on: queries and keys have their own. */
+const norm = (least: number, after: boolean) => ({
+  weight: Float32Array.from({ length: headDim }, (_, c) => least + c / headDim),
+  eps: least * 1e-6,
   after,
 })
 
@@ -67,8 +68,8 @@ for (const { name } of listBackends().filter(({ available }) => available)) {
     const variants: Record<string, Partial<CacheStep>> = {
       plain: {},
       'without rope': { table: undefined },
-      'norms before the rotation': { qNorm: norm(false), kNorm: norm(false) },
-      'norms behind the rotation': { qNorm: norm(true), kNorm: norm(true) },
+      'norms before the rotation': { qNorm: norm(0.5, false), kNorm: norm(0.75, false) },
+      'norms behind the rotation': { qNorm: norm(0.5, true), kNorm: norm(0.75, true) },
       'a window of 5': { window: 5 },
       'a bias as data': { bias: alibi({ heads }) },
       'a bias as a function': { bias: (head, i, j) => (head + 1) * 0.01 * (j - i) },

@@ -18,6 +18,7 @@ const programs: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'strict',
       part,
     ]),
+    ['strict', 'alignment'],
     ['strict', 'refusals'],
     ['strict', 'traffic'],
     ...['masks', 'biases', 'angles', 'others', 'fallback', 'lanes'].map((part) => ['fast-math', part]),

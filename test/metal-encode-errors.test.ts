@@ -4,11 +4,10 @@ import type { DeviceTensor } from '../lib/backends/metal/device-tensor.js'
 import type { MetalBackend } from '../lib/backends/metal/metal.js'
 import type { MetalCacheStep } from '../lib/backends/metal/step.js'
 import { DeviceSteps, inputs, shape } from './support/device-steps.js'
-import { describeMetal, openMetal } from './support/metal.js'
+import { commit, describeMetal, openMetal } from './support/metal.js'
 import { randomTensor } from './support/tensors.js'
 
 describeMetal('encoding a step of a cache refuses', ({ host, foreign }) => {
-  if (foreign === undefined) return
   let backend: MetalBackend
   let cache: MetalCache
   let steps: DeviceSteps
@@ -25,11 +24,6 @@ describeMetal('encoding a step of a cache refuses', ({ host, foreign }) => {
     steps.dispose()
   })
 
-  const commit = (commandBuffer: bigint): void => {
-    assert.equal(foreign.commit(commandBuffer), '')
-    foreign.release(commandBuffer)
-  }
-
   describe('and leaves the layer and the command buffer as they were:', () => {
     let commandBuffer: bigint
     let step: MetalCacheStep & { readonly out: DeviceTensor }
@@ -40,7 +34,7 @@ describeMetal('encoding a step of a cache refuses', ({ host, foreign }) => {
     afterEach(async () => {
       await cache.encodeAttend(commandBuffer, 1, step)
       host?.reset()
-      commit(commandBuffer)
+      commit(foreign, commandBuffer)
       assert.equal(host?.report().dispatches.length ?? 2, 2)
       const { data } = await cache.attend(0, { ...inputs(0, 0, 33), table: step.table })
       assert.deepEqual((await step.out.read()).data, data)
@@ -113,7 +107,7 @@ describeMetal('encoding a step of a cache refuses', ({ host, foreign }) => {
       assert.throws(() => other.truncate(0), { code: 'ERR_MROPE_STATE' })
       await running
       assert.equal(other.length(0), 33)
-      commit(mine)
+      commit(foreign, mine)
       foreign.release(wasted)
       await other.dispose()
     })
@@ -126,7 +120,7 @@ describeMetal('encoding a step of a cache refuses', ({ host, foreign }) => {
     await assert.rejects(cache.encodeAttend(commandBuffer, 0, await steps.of(0, 0, 33)), full)
     assert.equal(cache.length(0), 33)
     await cache.encodeAttend(commandBuffer, 0, await steps.of(0, 33, 34))
-    commit(commandBuffer)
+    commit(foreign, commandBuffer)
     assert.equal(cache.length(0), 34)
   })
 

@@ -4,7 +4,7 @@ import type { DeviceTensor } from '../lib/backends/metal/device-tensor.js'
 import type { MetalBackend } from '../lib/backends/metal/metal.js'
 import type { Tensor } from '../lib/tensors/tensor.js'
 import { DeviceSteps, inputs, shape, tableOf } from './support/device-steps.js'
-import { describeMetal, openMetal } from './support/metal.js'
+import { commit, describeMetal, openMetal } from './support/metal.js'
 
 const parts = [
   [0, 33],
@@ -13,7 +13,6 @@ const parts = [
 ] as const
 
 describeMetal('steps of a cache encoded for other Metal code', ({ host, foreign }) => {
-  if (foreign === undefined) return
   let backend: MetalBackend
   let cache: MetalCache
   let steps: DeviceSteps
@@ -29,11 +28,6 @@ describeMetal('steps of a cache encoded for other Metal code', ({ host, foreign 
     await cache.dispose()
     steps.dispose()
   })
-
-  const commit = (commandBuffer: bigint): void => {
-    assert.equal(foreign.commit(commandBuffer), '')
-    foreign.release(commandBuffer)
-  }
 
   it('a chunk and two tokens in one command buffer: bit for bit what attend gives', async () => {
     const expected: Tensor[] = []
@@ -55,7 +49,7 @@ describeMetal('steps of a cache encoded for other Metal code', ({ host, foreign 
       'not before',
     )
     host?.reset()
-    commit(commandBuffer)
+    commit(foreign, commandBuffer)
     const dispatched = host?.report().dispatches.map(({ kernel }) => kernel)
     if (dispatched) assert.deepEqual(dispatched, ['rotate_append', 'attention', 'decode', 'decode'])
     assert.deepEqual(host?.report().violations ?? [], [])
@@ -83,7 +77,7 @@ describeMetal('steps of a cache encoded for other Metal code', ({ host, foreign 
       foreign.copy(first.out.handle, query.handle, commandBuffer)
       await other.encodeAttend(commandBuffer, 1, { ...second, q: query })
       foreign.copy(second.out.handle, query.handle, commandBuffer)
-      commit(commandBuffer)
+      commit(foreign, commandBuffer)
       last = await query.read()
       assert.deepEqual(last.data, (await second.out.read()).data)
     }
@@ -106,7 +100,7 @@ describeMetal('steps of a cache encoded for other Metal code', ({ host, foreign 
     const expected = (await cache.attend(1, host)).data
     const commandBuffer = foreign.commandBuffer(true)
     await cache.encodeAttend(commandBuffer, 0, { ...step, ...more })
-    commit(commandBuffer)
+    commit(foreign, commandBuffer)
     assert.deepEqual((await step.out.read()).data, expected)
   })
 
@@ -149,7 +143,7 @@ describeMetal('steps of a cache encoded for other Metal code', ({ host, foreign 
       cache.truncate(0)
       const again = foreign.commandBuffer()
       await cache.encodeAttend(again, 0, step)
-      commit(again)
+      commit(foreign, again)
       const expected = await cache.attend(1, { ...inputs(0, 0, 33), table: tableOf(0, 33) })
       assert.deepEqual((await step.out.read()).data, expected.data)
     })

@@ -4,6 +4,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { buildForeign } from './host-metal/foreign.mjs'
 
 const runtimes = ['x86_64', 'aarch64'].map(
   (arch) => `/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.builtins-${arch}.a`,
@@ -58,6 +59,7 @@ function installer() {
 if (process.platform === 'darwin') {
   const names = missing(mac)
   if (names.length > 0) fail(names, 'Install them and run the tests again.')
+  buildForeign()
 } else if (process.platform === 'linux') {
   const names = missing(linux)
   if (names.length > 0) {

@@ -48,7 +48,7 @@ Status KeptAngles::rotary(gpu::Device &on, const RotationSource &source, gpu::An
   a.ids = key.data() + ids;
   a.invFreq = key.data() + invFreq;
   if (a.directions) a.directions = key.data() + directions;
-  if (Status s = gpu::rotaryFrom(on, a, source.table.adjacent, use, run, nullptr, out); !s.ok()) return s;
+  if (Status s = gpu::rotaryFrom(on, a, source.table.adjacent, use, run, out); !s.ok()) return s;
   const std::lock_guard lock(mutex_);
   key_ = std::move(key);
   rotary_ = out;
@@ -61,7 +61,7 @@ Status rotaryOf(gpu::Device &on, const RotationSource &source, gpu::AngleUse use
   if (!source.given) return {};
   if (!source.byAngles) return gpu::rotaryFrom(on, source.table, out);
   if (source.kept) return source.kept->rotary(on, source, use, run, out);
-  return gpu::rotaryFrom(on, source.angles, source.table.adjacent, use, run, nullptr, out);
+  return gpu::rotaryFrom(on, source.angles, source.table.adjacent, use, run, out);
 }
 
 Status normOf(gpu::Device &on, const Norm &norm, int64_t dim, gpu::RowNorm &out) {

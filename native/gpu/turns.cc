@@ -99,8 +99,7 @@ Status perToken(Device &device, const Angles &a, const cpu::Run &run, Rotary &ou
 }
 
 /** Every id becomes the number of its row in a table over the distinct ids. */
-Status perId(Device &device, const Angles &a, const std::vector<double> &distinct, const cpu::Run &run,
-             const Rotary *like, Rotary &out) {
+Status perId(Device &device, const Angles &a, const std::vector<double> &distinct, const cpu::Run &run, Rotary &out) {
   const std::vector<int32_t> firstAxis(a.pairs, 0);
   Angles rows = a;
   rows.ids = distinct.data();
@@ -113,33 +112,19 @@ Status perId(Device &device, const Angles &a, const std::vector<double> &distinc
     rowOf[i] = int32_t(std::lower_bound(distinct.begin(), distinct.end(), a.ids[i]) - distinct.begin());
   }
   out.kind = AnglesPerId;
-  if (like && like->axes) {
-    out.axes = like->axes;
-  } else if (Status s = uploadAxes(device, a, out.axes); !s.ok()) {
-    return s;
-  }
+  if (Status s = uploadAxes(device, a, out.axes); !s.ok()) return s;
   if (Status s = uploadIds(device, rowOf, out.ids); !s.ok()) return s;
   return uploadTable(device, rows, run, out.cos, out.sin);
 }
 
-Status byTurns(Device &device, const Angles &a, int bits, const Rotary *like, Rotary &out) {
+Status byTurns(Device &device, const Angles &a, int bits, Rotary &out) {
   out.kind = a.directions ? AnglesDirections : AnglesTurns;
   out.fractionBits = bits;
   std::vector<int32_t> ids(a.axes * a.tokens);
   for (size_t i = 0; i < ids.size(); i++) ids[i] = int32_t(std::ldexp(a.ids[i], bits));
   if (Status s = uploadIds(device, ids, out.ids); !s.ok()) return s;
-  const bool again = like && like->kind == out.kind && like->fractionBits == bits;
-  if (again) {
-    out.frequencies = like->frequencies;
-  } else if (Status s = uploadFrequencies(device, a, bits, out.frequencies); !s.ok()) {
-    return s;
-  }
-  if (a.directions) return {};
-  if (like && like->axes) {
-    out.axes = like->axes;
-    return {};
-  }
-  return uploadAxes(device, a, out.axes);
+  if (Status s = uploadFrequencies(device, a, bits, out.frequencies); !s.ok()) return s;
+  return a.directions ? Status() : uploadAxes(device, a, out.axes);
 }
 
 }  // namespace
@@ -178,8 +163,7 @@ std::optional<int> fractionBitsOf(const double *ids, int64_t count) {
   return bits;
 }
 
-Status rotaryFrom(Device &device, const Angles &a, bool adjacent, AngleUse use, const cpu::Run &run, const Rotary *like,
-                  Rotary &out) {
+Status rotaryFrom(Device &device, const Angles &a, bool adjacent, AngleUse use, const cpu::Run &run, Rotary &out) {
   out = Rotary{};
   out.adjacent = adjacent;
   if (a.pairs == 0 || a.tokens == 0) return {};
@@ -195,10 +179,10 @@ Status rotaryFrom(Device &device, const Angles &a, bool adjacent, AngleUse use, 
     const std::vector<double> distinct = distinctOf(a.ids, a.axes * a.tokens);
     const int64_t rows = int64_t(distinct.size());
     if (rows < a.heads * a.tokens && rows * a.pairs * 8 <= mostPerIdBytes) {
-      return perId(device, a, distinct, run, like, out);
+      return perId(device, a, distinct, run, out);
     }
   }
-  return turns ? byTurns(device, a, *bits, like, out) : perToken(device, a, run, out);
+  return turns ? byTurns(device, a, *bits, out) : perToken(device, a, run, out);
 }
 
 Status rotaryFrom(Device &device, const Table &table, Rotary &out) {

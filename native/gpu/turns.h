@@ -37,9 +37,8 @@ enum class AngleUse {
 /**
  * Angles of checked ids and frequencies. Turns, where they are made once and all ids are dyadic and fit int32;
  * otherwise a table, per distinct id where that is smaller than per token, made by native/cpu.
- * @param like made from the same frequencies and allocation for other ids, or null: its buffers are used again
  */
-Status rotaryFrom(Device &, const Angles &, bool adjacent, AngleUse, const cpu::Run &, const Rotary *like, Rotary &out);
+Status rotaryFrom(Device &, const Angles &, bool adjacent, AngleUse, const cpu::Run &, Rotary &out);
 
 /** Angles of a table in host memory, copied to the device. */
 Status rotaryFrom(Device &, const Table &, Rotary &out);

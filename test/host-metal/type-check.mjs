@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Compiles every native/apple/*.mm for arm64-apple-macos14 against the declarations in headers/, -Wall -Werror and
+// Compiles every native/apple/*.mm, and addon/foreign.mm, for arm64-apple-macos14 against the declarations in headers/, -Wall -Werror and
 // -Wunguarded-availability, without generating code; once as with the SDK of macOS 14 and once as with that of 15.
 // As a module: `typeCheck([files])` gives the compiler's messages by file, empty where it is content.
 
@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { nodeFlags } from './foreign.mjs'
 import { cxx } from './toolchain.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -41,10 +42,8 @@ const flags = [
 ]
 
 export function sources() {
-  return readdirSync(apple)
-    .filter((name) => name.endsWith('.mm'))
-    .sort()
-    .map((name) => join(apple, name))
+  const shipped = readdirSync(apple).filter((name) => name.endsWith('.mm'))
+  return [...shipped.sort().map((name) => join(apple, name)), join(here, 'addon/foreign.mm')]
 }
 
 /** @returns {Map<string, string>} */
@@ -52,7 +51,7 @@ export function typeCheck(files = sources(), sdk = sdks.at(-1)) {
   const system = systemHeaders()
   return new Map(
     files.map((file) => {
-      const words = [...flags, `-D__MAC_OS_X_VERSION_MAX_ALLOWED=${sdk}`, ...system, file]
+      const words = [...flags, ...nodeFlags(), `-D__MAC_OS_X_VERSION_MAX_ALLOWED=${sdk}`, ...system, file]
       const { status, stderr } = spawnSync(cxx, words, { encoding: 'utf8' })
       return [file, status === 0 ? '' : stderr || `${cxx} ended with ${status}`]
     }),

@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type GpuAddon, hasMetal } from '../../lib/backends/metal/addon.js'
 import { findMetal } from '../../lib/backends/metal/find.js'
 import type { MetalBackend } from '../../lib/backends/metal/metal.js'
@@ -27,16 +29,16 @@ export interface ForeignMetal {
 export interface MetalHere {
   readonly addon: GpuAddon
   readonly host: HostMetal | undefined
-  readonly foreign: ForeignMetal | undefined
+  readonly foreign: ForeignMetal
 }
 
 function find(): MetalHere | undefined {
   const { addon, path } = loadNative()
   if (findMetal().open === undefined || addon === undefined || !hasMetal(addon)) return undefined
-  if (process.platform === 'darwin') return { addon, host: undefined, foreign: undefined }
-  const beside = (name: string): string => join(dirname(path ?? ''), name)
-  const foreign = createRequire(import.meta.url)(beside('foreign_metal.node')) as ForeignMetal
-  return { addon, host: loadHostMetal(beside('host_control.node')), foreign }
+  const mac = process.platform === 'darwin'
+  const folder = mac ? fileURLToPath(new URL('../host-metal/build', import.meta.url)) : dirname(path ?? '')
+  const foreign = createRequire(import.meta.url)(join(folder, 'foreign_metal.node')) as ForeignMetal
+  return { addon, host: mac ? undefined : loadHostMetal(join(folder, 'host_control.node')), foreign }
 }
 
 export const here = find()
@@ -55,6 +57,12 @@ export function describeHost(title: string, define: (here: MetalHere & { readonl
     if (here?.host === undefined) it('needs the host executor: MROPE_ADDON names its addon')
     else define({ ...here, host: here.host })
   })
+}
+
+/** Commits a command buffer, waits for it and gives it up. */
+export function commit(foreign: ForeignMetal, commandBuffer: bigint): void {
+  assert.equal(foreign.commit(commandBuffer), '')
+  foreign.release(commandBuffer)
 }
 
 export async function openMetal(): Promise<MetalBackend> {

@@ -15,7 +15,7 @@ constexpr double bound = 1.5e-7;
 /** Largest absolute error of all cosines and sines of an encoding, infinite where the work failed. */
 double largestAngleError(HostDevice &device, const Encoding &e, gpu::AngleUse use, AngleKind expected) {
   gpu::Rotary rotary;
-  if (const Status s = gpu::rotaryFrom(device, e.angles(), e.adjacent, use, {}, nullptr, rotary); !s.ok()) {
+  if (const Status s = gpu::rotaryFrom(device, e.angles(), e.adjacent, use, {}, rotary); !s.ok()) {
     return expect(false, s.message()) ? 0 : HUGE_VAL;
   }
   expect(rotary.kind == expected, e.name + ": angles of kind " + std::to_string(rotary.kind));

@@ -153,7 +153,7 @@ Status AttendWorld::uploadAngles(gpu::Device &device, gpu::Rotary &rotary) const
   angles.pairs = a.table.pairs;
   angles.factor = c.factor;
   const auto use = c.angles == AngleSource::PerId ? gpu::AngleUse::Again : gpu::AngleUse::Once;
-  return gpu::rotaryFrom(device, angles, c.adjacent, use, {}, nullptr, rotary);
+  return gpu::rotaryFrom(device, angles, c.adjacent, use, {}, rotary);
 }
 
 Status AttendWorld::upload(gpu::Device &device, gpu::AttendRequest &r) {

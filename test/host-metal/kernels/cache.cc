@@ -42,7 +42,7 @@ bool untouched(const gpu::View &rows, int64_t from, int64_t to) {
 
 gpu::Rotary rotaryOf(HostDevice &device, const Encoding &e) {
   gpu::Rotary rotary;
-  const Status s = gpu::rotaryFrom(device, e.angles(), e.adjacent, gpu::AngleUse::Once, {}, nullptr, rotary);
+  const Status s = gpu::rotaryFrom(device, e.angles(), e.adjacent, gpu::AngleUse::Once, {}, rotary);
   expect(s.ok(), e.name + ": " + s.message());
   return rotary;
 }

@@ -32,7 +32,7 @@ std::string DecodeCase::name() const {
          " pairs " + text(pairs) + (append ? " append" : "") + (norm == NormNone ? "" : " norm " + text(norm)) +
          biases[int(bias)] + (window ? " window " + text(window) : "") + (padding ? " padding " + text(padding) : "") +
          (tableHeads > 1 ? " per head" : "") + (adjacent ? " adjacent" : "") + (rotates ? "" : " rotated before") +
-         " cores " + text(cores) + (even ? " even" : "");
+         " cores " + text(cores) + (even ? " even" : "") + (table ? " table" : "");
 }
 
 Encoding DecodeCase::encoding() const {
@@ -117,7 +117,8 @@ gpu::Rotary DecodeRun::rotary(HostDevice &device, int64_t first, int64_t count) 
     for (int64_t n = first; n < first + count; n++) ids.push_back(encoding.ids[a * c.keys + n]);
   }
   const Encoding part = encoding.withIds(count, ids);
-  const Status s = gpu::rotaryFrom(device, part.angles(), c.adjacent, gpu::AngleUse::Once, {}, nullptr, out);
+  const gpu::AngleUse use = c.table ? gpu::AngleUse::Again : gpu::AngleUse::Once;
+  const Status s = gpu::rotaryFrom(device, part.angles(), c.adjacent, use, {}, out);
   expect(s.ok(), c.name() + ": " + s.message());
   return out;
 }

@@ -25,6 +25,8 @@ struct DecodeCase {
   uint32_t cores = 8;
   /** Queries of zeros: all keys weigh the same, and their weights add up to as many as there are. */
   bool even = false;
+  /** Angles from a table, as the backend gives them; otherwise by turns. */
+  bool table = false;
 
   std::string name() const;
   Encoding encoding() const;

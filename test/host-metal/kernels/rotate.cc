@@ -72,7 +72,7 @@ Status rotaryOf(HostDevice &device, const Case &c, gpu::Rotary &out) {
   const Encoding &e = c.encoding;
   if (c.source != Source::Table) {
     const auto use = c.source == Source::PerHead ? gpu::AngleUse::Again : gpu::AngleUse::Once;
-    return gpu::rotaryFrom(device, e.angles(), e.adjacent, use, {}, nullptr, out);
+    return gpu::rotaryFrom(device, e.angles(), e.adjacent, use, {}, out);
   }
   std::vector<float> cos, sin;
   for (int64_t i = 0; i < e.heads * e.tokens * e.pairs; i++) {
@@ -203,7 +203,7 @@ void checkMistakes() {
   HostDevice device("plain");
   const Encoding e = mropeEncoding(5, 32, 2);
   gpu::Rotary rotary;
-  expect(gpu::rotaryFrom(device, e.angles(), false, gpu::AngleUse::Once, {}, nullptr, rotary).ok(), "angles");
+  expect(gpu::rotaryFrom(device, e.angles(), false, gpu::AngleUse::Once, {}, rotary).ok(), "angles");
   const auto codeOf = [&](int64_t tokens, int64_t heads, int64_t dim, size_t offset) {
     gpu::View x = onDevice(device, DType::Float32, tokens, heads, dim);
     x.offset = offset;
