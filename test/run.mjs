@@ -48,7 +48,7 @@ if (process.platform === 'linux') {
   const addon = `${await build(['all'])}/mrope_host_metal.node`
   const env = { MROPE_ADDON: addon, MROPE_TEST_BACKEND: 'metal' }
   const keep = (chunk) => kept.push(chunk)
-  const suites = ['attend', 'biases', 'rotate', 'cache', 'session', 'backend', 'captures'].map(
+  const suites = ['attend', 'biases', 'biases-values', 'rotate', 'cache', 'session', 'backend', 'captures'].map(
     (name) => `test/${name}.test.ts`,
   )
   // At the same time as the others; what they print waits until those are done. The tests that count what is alive and
