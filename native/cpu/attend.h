@@ -5,7 +5,7 @@
 
 // One tile of rows of one KV head over its packed keys (FlashAttention, arXiv 2205.14135).
 //
-//   for every block of 128 keys that a row of the tile sees
+//   for every block of 256 keys that a row of the tile sees
 //     for every strip of MR rows:  scores = Q·Kᵀ, weights = 2^(scores − maximum), sums = sums · decay + weights · V
 //
 // Rows of a KV head are (query, head of the group): neighbours see nearly the same keys, so the causal border wastes
@@ -13,10 +13,13 @@
 
 namespace mrope::cpu::MROPE_ISA {
 
+/** Distance of the rows of scores: a power of two would give them all the same places of the first cache. */
+constexpr int64_t scoreLine = keyBlock + W;
+
 MROPE_INLINE int64_t stripRows(int64_t rows) { return roundUp(rows, MR); }
 
 static int64_t tileFloats(const AttendJob &job) {
-  return stripRows(tileRows) * (paddedChannels(job.a.v.dim) + 4) + MR * keyBlock;
+  return stripRows(tileRows) * (paddedChannels(job.a.v.dim) + 4) + MR * scoreLine;
 }
 
 static int64_t queryFloats(const AttendJob &job) { return stripRows(tileRows) * lineLength(job.a.q.dim); }
@@ -107,7 +110,7 @@ static void addSeenValues(const float *weights, int64_t rows, const float *value
                           int64_t channels, int64_t from, int64_t to) {
   for (int64_t i = 0; i < rows; i++) {
     for (int64_t j = from; j < to; j++) {
-      const float weight = weights[i * keyBlock + j];
+      const float weight = weights[i * scoreLine + j];
       if (weight == 0) continue;
       for (int64_t c = 0; c < channels; c += W) {
         float *sum = sums + i * channels + c;
@@ -147,12 +150,12 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
   const int64_t rows = least(MR, tile.rows - strip);
   const float *keys = packed.keys + start * dim;
   for (int64_t j = panelFrom; j < to; j += NR) {
-    panelTile<false>(rows, s.scores + j, keyBlock, tile.queries + strip * length, length, keys + j * dim, dim, to - j);
+    panelTile<false>(rows, s.scores + j, scoreLine, tile.queries + strip * length, length, keys + j * dim, dim, to - j);
   }
   float *sums = s.sums + strip * channels;
   for (int64_t i = 0; i < rows; i++) {
     const int64_t r = strip + i;
-    float *scores = s.scores + i * keyBlock;
+    float *scores = s.scores + i * scoreLine;
     if (last) fetchAhead(job, tile, r);
     const int64_t seen = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
     const bool whole = seen == panelFrom && behind == end;
@@ -179,9 +182,9 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
     const float *panel = values + c / NR * stride + from * NR;
     const int64_t columns = job.a.v.dim - c;
     if (first) {
-      panelTile<false>(rows, sums + c, channels, weights, keyBlock, panel, to - from, columns);
+      panelTile<false>(rows, sums + c, channels, weights, scoreLine, panel, to - from, columns);
     } else {
-      panelTile<true>(rows, sums + c, channels, weights, keyBlock, panel, to - from, columns);
+      panelTile<true>(rows, sums + c, channels, weights, scoreLine, panel, to - from, columns);
     }
   }
 }
@@ -192,7 +195,7 @@ static void attendTile(const AttendJob &job, const RowTile &tile, const PackedKe
   TileScratch s;
   s.sums = scratch;
   s.scores = s.sums + rows * channels;
-  s.running = (Running *)(s.scores + MR * keyBlock);
+  s.running = (Running *)(s.scores + MR * scoreLine);
   s.ranges = (KeyRange *)(s.running + rows);
   findRanges(job, tile, packed, s);
   __builtin_memset(exact, 0, rows);

@@ -10,7 +10,7 @@
 namespace mrope::cpu {
 
 /** Keys of a block: the unit of packing, of the running softmax and of the check for NaN and infinity in v. */
-constexpr int64_t keyBlock = 128;
+constexpr int64_t keyBlock = 256;
 /** Query rows that share a pass over packed keys. A row is one query of one head: query · group + head in the group. */
 constexpr int64_t tileRows = 72;
 /** Keys of a decode chunk at a time. */
