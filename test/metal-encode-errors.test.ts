@@ -3,25 +3,16 @@ import type { MetalCache } from '../lib/backends/metal/cache.js'
 import type { DeviceTensor } from '../lib/backends/metal/device-tensor.js'
 import type { MetalBackend } from '../lib/backends/metal/metal.js'
 import type { MetalCacheStep } from '../lib/backends/metal/step.js'
-import { DeviceSteps, inputs, shape } from './support/device-steps.js'
-import { commit, describeMetal, openMetal } from './support/metal.js'
+import { type DeviceSteps, inputs, shape, withCache } from './support/device-steps.js'
+import { commit, describeMetal } from './support/metal.js'
 import { randomTensor } from './support/tensors.js'
 
 describeMetal('encoding a step of a cache refuses', ({ host, foreign }) => {
   let backend: MetalBackend
   let cache: MetalCache
   let steps: DeviceSteps
-  before(async () => {
-    backend = await openMetal()
-    steps = new DeviceSteps(backend)
-  })
-  after(() => backend.dispose())
-  beforeEach(async () => {
-    cache = await backend.openCache(shape)
-  })
-  afterEach(async () => {
-    await cache.dispose()
-    steps.dispose()
+  withCache((here) => {
+    ;({ backend, cache, steps } = here)
   })
 
   describe('and leaves the layer and the command buffer as they were:', () => {

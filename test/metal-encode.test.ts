@@ -3,8 +3,8 @@ import type { MetalCache } from '../lib/backends/metal/cache.js'
 import type { DeviceTensor } from '../lib/backends/metal/device-tensor.js'
 import type { MetalBackend } from '../lib/backends/metal/metal.js'
 import type { Tensor } from '../lib/tensors/tensor.js'
-import { DeviceSteps, inputs, shape, tableOf } from './support/device-steps.js'
-import { commit, describeMetal, openMetal } from './support/metal.js'
+import { type DeviceSteps, inputs, shape, tableOf, withCache } from './support/device-steps.js'
+import { commit, describeMetal } from './support/metal.js'
 
 const parts = [
   [0, 33],
@@ -16,17 +16,8 @@ describeMetal('steps of a cache encoded for other Metal code', ({ host, foreign 
   let backend: MetalBackend
   let cache: MetalCache
   let steps: DeviceSteps
-  before(async () => {
-    backend = await openMetal()
-    steps = new DeviceSteps(backend)
-  })
-  after(() => backend.dispose())
-  beforeEach(async () => {
-    cache = await backend.openCache(shape)
-  })
-  afterEach(async () => {
-    await cache.dispose()
-    steps.dispose()
+  withCache((here) => {
+    ;({ backend, cache, steps } = here)
   })
 
   it('a chunk and two tokens in one command buffer: bit for bit what attend gives', async () => {

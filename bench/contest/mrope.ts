@@ -67,6 +67,7 @@ class Mrope implements Contestant {
 
   #rotate(backend: Backend, problem: Problem, inputs: Inputs, table: RotaryTable): void {
     const { tokens, heads, kvHeads, headDim, inPlace } = problem
+    // The check reads the inputs once more.
     const q = new Tensor('float32', inputs.q.slice(), [tokens, heads, headDim])
     const k = new Tensor('float32', inputs.k.slice(), [tokens, kvHeads, headDim])
     const outs = inPlace ? [q, k] : [Tensor.zeros('float32', q.dims), Tensor.zeros('float32', k.dims)]

@@ -63,13 +63,17 @@ void doTile(Part &part, const RowTile &tile, const PackedKeys &packed, float *sc
   }
 }
 
-/** Heads of a window that one item takes: neighbours lie side by side in memory, but some items for every thread. */
+/** Heads that one item takes in each of `parts`: neighbours lie side by side, but some items for every thread. */
+int64_t headsPerItem(const Part &part, int64_t heads, int64_t parts) {
+  const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
+  return std::clamp<int64_t>(heads * parts / (4 * threads), 1, std::min(heads, mostPackHeads));
+}
+
+/** As many of them as fit. */
 int64_t headsPerWindow(const Part &part, int64_t keys) {
   const Attend &a = part.job.a;
   const int64_t fitting = windowBytes / std::max<int64_t>(packedFloats(part, keys) * 4, 1);
-  const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
-  const int64_t sharing = threads == 1 ? a.k.heads : a.k.heads * a.mask.segments / (4 * threads);
-  return std::clamp<int64_t>(std::min(fitting, sharing), 1, std::min(a.k.heads, mostPackHeads));
+  return std::clamp<int64_t>(fitting, 1, headsPerItem(part, a.k.heads, a.mask.segments));
 }
 
 Outcome attendWindows(Part &part) {
@@ -108,12 +112,6 @@ Outcome attendWindows(Part &part) {
     }
   });
   return part.outcome(finished);
-}
-
-/** Heads that are packed by one item of work: neighbours, but some items for every thread. */
-int64_t headsPerItem(const Part &part, int64_t heads, int64_t blocks) {
-  const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
-  return std::clamp<int64_t>(heads * blocks / (4 * threads), 1, std::min(heads, mostPackHeads));
 }
 
 Outcome attendPacked(Part &part) {

@@ -1,7 +1,9 @@
+import type { MetalCache } from '../../lib/backends/metal/cache.js'
 import type { DeviceTensor } from '../../lib/backends/metal/device-tensor.js'
 import type { MetalBackend } from '../../lib/backends/metal/metal.js'
 import { encodings } from '../../lib/encodings/named.js'
 import { Sequence } from '../../lib/sequence/sequence.js'
+import { openMetal } from './metal.js'
 import { randomTensor } from './tensors.js'
 
 const encoding = encodings.qwen2VL()
@@ -19,6 +21,33 @@ export const inputs = (layer: number, start: number, end: number) => ({
 })
 
 export const tableOf = (start: number, end: number) => encoding.angles(positions.slice(start, end))
+
+/** What a test of encoded steps works on. */
+export interface EncodingHere {
+  readonly backend: MetalBackend
+  readonly cache: MetalCache
+  readonly steps: DeviceSteps
+}
+
+/** Opens a device for the suite, and for every test an empty cache, which `use` takes. */
+export function withCache(use: (here: EncodingHere) => void): void {
+  let here: EncodingHere | undefined
+  let backend: MetalBackend
+  let steps: DeviceSteps
+  before(async () => {
+    backend = await openMetal()
+    steps = new DeviceSteps(backend)
+  })
+  after(() => backend.dispose())
+  beforeEach(async () => {
+    here = { backend, cache: await backend.openCache(shape), steps }
+    use(here)
+  })
+  afterEach(async () => {
+    await here?.cache.dispose()
+    steps.dispose()
+  })
+}
 
 /** Steps in device memory, given back together. */
 export class DeviceSteps {
