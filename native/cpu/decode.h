@@ -76,17 +76,17 @@ constexpr int registers = 16;
 constexpr int powerFrom(int n) { return n <= 1 ? 1 : 2 * powerFrom((n + 1) / 2); }
 
 /** The sums of N vectors, a power of two up to W: that of vector i is lane i · W/N. */
-template <int N, int LANES = N>
+template <int N, int LANES = W / 2>
 MROPE_INLINE vf sumsOf(vf *v) {
-  if constexpr (N > 1) {
-#pragma GCC unroll 8
-    for (int i = 0; i < N / 2; i++) v[i] = interleaveLow(v[i], v[i + N / 2]) + interleaveHigh(v[i], v[i + N / 2]);
-    return sumsOf<N / 2, LANES>(v);
-  } else if constexpr (LANES < W) {
-    v[0] = interleaveLow(v[0], v[0]) + interleaveHigh(v[0], v[0]);
-    return sumsOf<1, 2 * LANES>(v);
-  } else {
+  if constexpr (LANES == 0) {
     return v[0];
+  } else if constexpr (N == 1) {
+    v[0] = foldLanes<LANES>(v[0], v[0]);
+    return sumsOf<1, LANES / 2>(v);
+  } else {
+#pragma GCC unroll 8
+    for (int i = 0; i < N / 2; i++) v[i] = foldLanes<LANES>(v[i], v[i + N / 2]);
+    return sumsOf<N / 2, LANES / 2>(v);
   }
 }
 
@@ -138,20 +138,17 @@ static void scoreKeys(const float *q, int64_t dim, const T *k, int64_t kToken, i
   for (; j < n; j++) scoreSome<G, 1>(q, dim, k, kToken, j, scores, ahead);
 }
 
-/** Eight keys at a time, so that their weights stay in the first cache; fewer at the end. */
-constexpr int64_t mostAdded = 8;
-
-/** sums[g] += Σ_j weights[g][j] · v[j] for `some` keys from j0 on and some vectors of channels from i0 on. */
+/** sums[g] += Σ_j weights[g][j] · v[j] for n keys and some vectors of channels from i0 on. */
 template <int G, int VECTORS, class T, class A>
-MROPE_INLINE void addSome(const float *weights, const T *v, int64_t vToken, int64_t j0, int64_t some, int64_t i0,
-                          float *sums, int64_t length, const Ahead<A> &ahead) {
+MROPE_INLINE void addSome(const float *weights, const T *v, int64_t vToken, int64_t n, int64_t i0, float *sums,
+                          int64_t length, const Ahead<A> &ahead) {
   vf c[G][VECTORS];
 #pragma GCC unroll 12
   for (int g = 0; g < G; g++) {
 #pragma GCC unroll 2
     for (int i = 0; i < VECTORS; i++) c[g][i] = load(sums + g * length + i0 + i * W);
   }
-  for (int64_t j = j0; j < j0 + some; j++) {
+  for (int64_t j = 0; j < n; j++) {
     vf x[VECTORS];
 #pragma GCC unroll 2
     for (int i = 0; i < VECTORS; i++) {
@@ -177,14 +174,9 @@ template <int G, class T, class A>
 static void addValues(const float *weights, const T *v, int64_t vToken, int64_t n, int64_t dim, float *sums,
                       int64_t length, const Ahead<A> &ahead) {
   constexpr int VECTORS = 2 * G + 3 <= registers ? 2 : 1;
-  for (int64_t j = 0; j < n; j += mostAdded) {
-    const int64_t some = least(mostAdded, n - j);
-    int64_t i = 0;
-    for (; i + VECTORS * W <= dim; i += VECTORS * W) {
-      addSome<G, VECTORS>(weights, v, vToken, j, some, i, sums, length, ahead);
-    }
-    for (; i < dim; i += W) addSome<G, 1>(weights, v, vToken, j, some, i, sums, length, ahead);
-  }
+  int64_t i = 0;
+  for (; i + VECTORS * W <= dim; i += VECTORS * W) addSome<G, VECTORS>(weights, v, vToken, n, i, sums, length, ahead);
+  for (; i < dim; i += W) addSome<G, 1>(weights, v, vToken, n, i, sums, length, ahead);
 }
 
 /** Calls f with the number of heads, at most mostHeads at a time, as a constant. */

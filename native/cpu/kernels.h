@@ -14,7 +14,7 @@ constexpr int64_t keyBlock = 256;
 /** Query rows that share a pass over packed keys. A row is one query of one head: query · group + head in the group. */
 constexpr int64_t tileRows = 72;
 /** Keys of a decode chunk at a time. */
-constexpr int64_t decodeBlock = 32;
+constexpr int64_t decodeBlock = 64;
 
 /** A checked request with what all its kernels need. */
 struct AttendJob {

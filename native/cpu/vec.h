@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "../core/params.h"
 
@@ -189,6 +190,22 @@ MROPE_INLINE vf interleaveLow(vf a, vf b) { return __builtin_shufflevector(a, b,
 MROPE_INLINE vf interleaveHigh(vf a, vf b) { return __builtin_shufflevector(a, b, MROPE_HIGH); }
 MROPE_INLINE vf evens(vf a, vf b) { return __builtin_shufflevector(a, b, MROPE_EVEN); }
 MROPE_INLINE vf odds(vf a, vf b) { return __builtin_shufflevector(a, b, MROPE_ODD); }
+
+template <int LANES, int... lane>
+MROPE_INLINE vf foldLanes(vf a, vf b, std::integer_sequence<int, lane...>) {
+  return __builtin_shufflevector(a, b, ((lane & LANES ? W : 0) + lane)...) +
+         __builtin_shufflevector(a, b, ((lane & LANES ? W : 0) + (lane ^ LANES))...);
+}
+
+/**
+ * Sums of two lanes each, from a in one half of the lanes and from b in the other. Steps with LANES = W/2, W/4 … 1 end
+ * with whole sums. Long vectors blend where they would shuffle twice.
+ */
+template <int LANES>
+MROPE_INLINE vf foldLanes(vf a, vf b) {
+  if constexpr (W == 4) return interleaveLow(a, b) + interleaveHigh(a, b);
+  return foldLanes<LANES>(a, b, std::make_integer_sequence<int, W>());
+}
 
 /** W rows of W, transposed in place: every step interleaves row i with row i + W/2. */
 MROPE_INLINE void transpose(vf *rows) {
