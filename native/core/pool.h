@@ -50,8 +50,8 @@ class ThreadPool {
     const AbortFlag *abort;
     int64_t items;
     std::atomic<int64_t> next{0};
-    /** Pool threads that are inside, and places left for more. Guarded by mutex_. */
-    int inside = 0;
+    /** Pool threads that are inside, and places left for more. Changed under mutex_. */
+    std::atomic<int> inside{0};
     int places = 0;
   };
 
