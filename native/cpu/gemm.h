@@ -22,22 +22,24 @@ constexpr int MR = 4, NV = 2;
 /** Columns of a panel. */
 constexpr int NR = NV * W;
 
-template <int rows, int vectors, bool accumulate>
+/** V is a vector, or half of one: where two halves cost as much as a whole, a panel's last few columns take one. */
+template <class V, int rows, int vectors, bool accumulate>
 MROPE_INLINE void registerTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K) {
-  vf c[rows][vectors];
+  constexpr int64_t lanes = sizeof(V) / sizeof(float);
+  V c[rows][vectors] = {};
 #pragma GCC unroll 16
-  for (int i = 0; i < rows; i++) {
+  for (int i = 0; accumulate && i < rows; i++) {
 #pragma GCC unroll 4
-    for (int j = 0; j < vectors; j++) c[i][j] = accumulate ? load(C + i * ldc + j * W) : vf{};
+    for (int j = 0; j < vectors; j++) __builtin_memcpy(&c[i][j], C + i * ldc + j * lanes, sizeof(V));
   }
 #pragma GCC unroll 2
   for (int64_t k = 0; k < K; k++) {
-    vf b[vectors];
+    V b[vectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < vectors; j++) b[j] = load(B + k * NR + j * W);
+    for (int j = 0; j < vectors; j++) __builtin_memcpy(&b[j], B + k * NR + j * lanes, sizeof(V));
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-      const vf a = splat(A[i * lda + k]);
+      const V a = A[i * lda + k] - V{};
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; j++) c[i][j] = c[i][j] + a * b[j];
     }
@@ -45,17 +47,21 @@ MROPE_INLINE void registerTile(float *C, int64_t ldc, const float *A, int64_t ld
 #pragma GCC unroll 16
   for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
-    for (int j = 0; j < vectors; j++) store(C + i * ldc + j * W, c[i][j]);
+    for (int j = 0; j < vectors; j++) __builtin_memcpy(C + i * ldc + j * lanes, &c[i][j], sizeof(V));
   }
 }
 
 template <int rows, bool accumulate>
 MROPE_INLINE void rowsTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K,
                            int64_t columns) {
+#if MROPE_LANES == 16
+  typedef float half __attribute__((vector_size(W * 2)));
+  if (columns <= W / 2) return registerTile<half, rows, 1, accumulate>(C, ldc, A, lda, B, K);
+#endif
   if (columns > NR / 2) {
-    registerTile<rows, NV, accumulate>(C, ldc, A, lda, B, K);
+    registerTile<vf, rows, NV, accumulate>(C, ldc, A, lda, B, K);
   } else {
-    registerTile<rows, NV / 2, accumulate>(C, ldc, A, lda, B, K);
+    registerTile<vf, rows, NV / 2, accumulate>(C, ldc, A, lda, B, K);
   }
 }
 
