@@ -5,6 +5,7 @@
 //   read  sums the bytes
 //   copy  from one array to another, with stores that bypass the cache where there are such
 
+#include <algorithm>
 #include <barrier>
 #include <chrono>
 #include <cstdint>
@@ -114,17 +115,21 @@ double now() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/** Runs work in all threads at once, each time from a common start to the end of the last; one run before is not told. */
+/** Runs work in all threads at once, each time from the first start to the last end; one run before is not told. */
 std::vector<double> timed(int threads, int times, const std::function<void(int)> &work) {
-  std::vector<double> ms;
+  std::vector<double> ms, starts(threads), ends(threads);
   std::barrier gate(threads);
   const auto member = [&](int thread) {
     for (int run = 0; run <= times; run++) {
       gate.arrive_and_wait();
-      const double since = now();
+      // A thread may be woken from the gate later than the others.
+      starts[thread] = now();
       work(thread);
+      ends[thread] = now();
       gate.arrive_and_wait();
-      if (thread == 0 && run > 0) ms.push_back(now() - since);
+      if (thread == 0 && run > 0) {
+        ms.push_back(*std::max_element(ends.begin(), ends.end()) - *std::min_element(starts.begin(), starts.end()));
+      }
     }
   };
   std::vector<std::thread> others;

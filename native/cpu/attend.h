@@ -33,12 +33,19 @@ struct TileScratch {
   KeyRange *ranges;
 };
 
-MROPE_INLINE int64_t queryOf(const AttendJob &job, const RowTile &tile, int64_t r) {
-  return (tile.row + r) / job.group;
-}
-MROPE_INLINE int64_t headOf(const AttendJob &job, const RowTile &tile, int64_t r) {
-  return tile.kvHead * job.group + (tile.row + r) % job.group;
-}
+/** The query and the head of a row; walks from row to row without dividing. */
+struct RowPlace {
+  int64_t group, kvHead, query, member;
+
+  RowPlace(const AttendJob &job, int64_t kvHead, int64_t row)
+      : group(job.group), kvHead(kvHead), query(row / job.group), member(row % job.group) {}
+  int64_t head() const { return kvHead * group + member; }
+  MROPE_MEMBER void next() {
+    if (++member < group) return;
+    member = 0;
+    query++;
+  }
+};
 
 // Rows are the outer loop and heads the inner one: see packKeys.
 
@@ -46,18 +53,14 @@ template <class T>
 static void prepareRows(const AttendJob &job, const HeadRun &run, int64_t row, int64_t rows, float *to) {
   const Attend &a = job.a;
   const int64_t length = lineLength(a.q.dim), stride = queryFloats(job);
-  int64_t query = row / job.group, member = row % job.group;
-  for (int64_t r = 0; r < rows; r++) {
-    const float scale = float((a.scales ? a.scales[query] : a.scale) * 1.4426950408889634);
+  RowPlace place(job, run.kvHead, row);
+  for (int64_t r = 0; r < rows; r++, place.next()) {
+    const float scale = float((a.scales ? a.scales[place.query] : a.scale) * 1.4426950408889634);
     for (int64_t h = 0; h < run.heads; h++) {
-      const int64_t head = (run.kvHead + h) * job.group + member;
+      const int64_t head = place.head() + h * job.group;
       const int64_t tableHead = a.rotateQ ? head * a.table.heads / a.q.heads : 0;
-      const Turn turn = turnOf(a.table, a.rotateQ, tableHead, a.tableOffset + query);
-      prepareRow((const T *)a.q.at(query, head), to + h * stride + r * length, a.q.dim, turn, a.qNorm, scale);
-    }
-    if (++member == job.group) {
-      member = 0;
-      query++;
+      const Turn turn = turnOf(a.table, a.rotateQ, tableHead, a.tableOffset + place.query);
+      prepareRow((const T *)a.q.at(place.query, head), to + h * stride + r * length, a.q.dim, turn, a.qNorm, scale);
     }
   }
   for (int64_t h = 0; h < run.heads; h++) {
@@ -77,20 +80,16 @@ static void prepareQueries(const AttendJob &job, const HeadRun &run, int64_t row
 }
 
 static void findRanges(const AttendJob &job, const RowTile &tile, const PackedKeys &packed, const TileScratch &to) {
-  int64_t query = tile.row / job.group, member = tile.row % job.group;
-  for (int64_t r = 0; r < stripRows(tile.rows); r++) {
+  RowPlace place(job, tile.kvHead, tile.row);
+  for (int64_t r = 0; r < stripRows(tile.rows); r++, place.next()) {
     to.running[r] = {-infinity, 0};
     if (r >= tile.rows) {
       to.ranges[r] = {0, 0};
       continue;
     }
-    const KeyRange seen = job.ranges[query];
+    const KeyRange seen = job.ranges[place.query];
     const int64_t first = least(most(seen.first - packed.base, 0), packed.count);
     to.ranges[r] = {int32_t(first), int32_t(most(least(seen.end - packed.base, packed.count), first))};
-    if (++member == job.group) {
-      member = 0;
-      query++;
-    }
   }
 }
 
@@ -107,13 +106,13 @@ MROPE_INLINE KeyRange unionOf(const KeyRange *ranges, int64_t count) {
 
 /** The product with values that are not all finite: a masked key is left out instead of multiplied by 0. */
 static void addSeenValues(const float *weights, int64_t rows, const float *values, float *sums, int64_t stride,
-                          int64_t channels, int64_t from, int64_t to) {
+                          int64_t dim, int64_t from, int64_t to) {
   for (int64_t i = 0; i < rows; i++) {
     for (int64_t j = from; j < to; j++) {
       const float weight = weights[i * scoreLine + j];
       if (weight == 0) continue;
-      for (int64_t c = 0; c < channels; c += W) {
-        float *sum = sums + i * channels + c;
+      for (int64_t c = 0; c < dim; c += W) {
+        float *sum = sums + i * paddedChannels(dim) + c;
         store(sum, load(sum) + load(values + c / NR * stride + j * NR + c % NR) * weight);
       }
     }
@@ -129,16 +128,14 @@ static void fetchTurn(const Table &table, int64_t token) {
 }
 
 /**
- * Fetches where row r of the tile goes to, and the query that comes next in its place. Row by row between other work:
- * the processor drops fetches that come in bursts.
+ * Fetches where a row goes to, and the query of the row that comes next in its place. Row by row between other work: the
+ * processor drops fetches that come in bursts.
  */
-MROPE_INLINE void fetchAhead(const AttendJob &job, const RowTile &tile, int64_t r) {
-  fetch(job.a.out, queryOf(job, tile, r), headOf(job, tile, r));
-  if (tile.nextHead < 0) return;
-  const RowTile next = {tile.nextHead, tile.nextRow, tile.rows, nullptr};
-  const int64_t query = queryOf(job, next, r);
-  fetch(job.a.q, query, headOf(job, next, r));
-  if (job.a.rotateQ) fetchTurn(job.a.table, job.a.tableOffset + query);
+MROPE_INLINE void fetchAhead(const AttendJob &job, const RowPlace &place, const RowPlace *next) {
+  fetch(job.a.out, place.query, place.head());
+  if (!next) return;
+  fetch(job.a.q, next->query, next->head());
+  if (job.a.rotateQ) fetchTurn(job.a.table, job.a.tableOffset + next->query);
 }
 
 /** One strip over one block: keys from … to, counted from the block's first key at `start`. The `first` sets the sums. */
@@ -153,17 +150,18 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
     panelTile<false>(rows, s.scores + j, scoreLine, tile.queries + strip * length, length, keys + j * dim, dim, to - j);
   }
   float *sums = s.sums + strip * channels;
-  for (int64_t i = 0; i < rows; i++) {
+  const bool fetchNext = tile.nextHead >= 0;
+  RowPlace place(job, tile.kvHead, tile.row + strip), next(job, tile.nextHead, tile.nextRow + strip);
+  for (int64_t i = 0; i < rows; i++, place.next(), next.next()) {
     const int64_t r = strip + i;
     float *scores = s.scores + i * scoreLine;
-    if (last) fetchAhead(job, tile, r);
+    if (last) fetchAhead(job, place, fetchNext ? &next : nullptr);
     const int64_t seen = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
     const bool whole = seen == panelFrom && behind == end;
     for (int64_t j = panelFrom; j < least(seen, end); j++) scores[j] = -infinity;
     for (int64_t j = most(behind, panelFrom); j < end; j++) scores[j] = -infinity;
     if (job.a.bias.kind != BiasKind::None && seen < behind) {
-      addBias(job, headOf(job, tile, r), queryOf(job, tile, r), packed.base + start + seen, behind - seen,
-              scores + seen);
+      addBias(job, place.head(), place.query, packed.base + start + seen, behind - seen, scores + seen);
     }
     const bool masked = !whole || job.a.bias.kind != BiasKind::None;
     const int64_t n = end - panelFrom;
@@ -174,7 +172,7 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
   const float *values = packed.values + start * NR;
   if (!packed.finite[start / keyBlock]) {
     if (first) __builtin_memset(sums, 0, rows * channels * sizeof(float));
-    addSeenValues(s.scores, rows, values, sums, stride, channels, from, to);
+    addSeenValues(s.scores, rows, values, sums, stride, job.a.v.dim, from, to);
     return;
   }
   const float *weights = s.scores + from;
@@ -216,9 +214,9 @@ static void attendTile(const AttendJob &job, const RowTile &tile, const PackedKe
   for (int64_t strip = 0; strip < rows; strip += MR) {
     if (!begun[strip / MR]) __builtin_memset(s.sums + strip * channels, 0, MR * channels * sizeof(float));
   }
-  for (int64_t r = 0; r < tile.rows; r++) {
-    const bool fine = writeRow(job.a.out, queryOf(job, tile, r), headOf(job, tile, r), s.sums + r * channels,
-                               s.running[r].total);
+  RowPlace place(job, tile.kvHead, tile.row);
+  for (int64_t r = 0; r < tile.rows; r++, place.next()) {
+    const bool fine = writeRow(job.a.out, place.query, place.head(), s.sums + r * channels, s.running[r].total);
     if (!fine && finite) exact[r] = 1;
   }
 }

@@ -35,7 +35,7 @@ constexpr Kernels tableOf(const char *name, bool (*supported)()) {
           .packedKeyFloats = packedKeyFloats,
           .packedValueFloats = packedValueFloats,
           .pack = packBlock,
-          .packLine = packLine,
+          .packScratch = packScratch,
           .prepareQueries = prepareQueries,
           .queryFloats = queryFloats,
           .tileFloats = tileFloats,

@@ -81,9 +81,9 @@ struct Kernels {
 
   int64_t (*packedKeyFloats)(const AttendJob &, int64_t keys);
   int64_t (*packedValueFloats)(const AttendJob &, int64_t keys);
-  /** Packs one block of keys and values: keys base + block·keyBlock …. `lines` has packLine floats. */
-  void (*pack)(const AttendJob &, const HeadRun &, int64_t block, const PackedHeads &, float *lines);
-  int64_t (*packLine)(const AttendJob &);
+  /** Packs one block of keys and values: keys base + block·keyBlock …. `scratch` has packScratch floats. */
+  void (*pack)(const AttendJob &, const HeadRun &, int64_t block, const PackedHeads &, float *scratch);
+  int64_t (*packScratch)(const AttendJob &);
 
   /** Norms, rotates and scales up to tileRows rows of queries of some KV heads; each head has its queryFloats. */
   void (*prepareQueries)(const AttendJob &, const HeadRun &, int64_t row, int64_t rows, float *to);

@@ -38,34 +38,73 @@ MROPE_INLINE PackedKeys packedHead(const PackedHeads &to, int64_t h) {
 
 // Tokens are the outer loop and heads the inner one: neighbouring heads of a token share pages and come in one stream.
 
+/** Rows of W tokens, `stride` elements apart, as columns `step` apart. Rows from `tokens` on are 0. */
+template <class T>
+MROPE_INLINE void putColumns(const T *from, int64_t stride, int64_t tokens, int64_t dim, float *to, int64_t step) {
+  for (int64_t c = 0; c < dim; c += W) {
+    const int64_t lanes = dim - c;
+    vf rows[W];
+    if (tokens >= W && lanes >= W) {
+#pragma GCC unroll 16
+      for (int r = 0; r < W; r++) rows[r] = load(from + r * stride + c);
+    } else {
+#pragma GCC unroll 16
+      for (int r = 0; r < W; r++) rows[r] = r < tokens ? loadUpTo(from + r * stride + c, lanes) : vf{};
+    }
+    transpose(rows);
+#pragma GCC unroll 16
+    for (int r = 0; r < W; r++) {
+      if (r < lanes) store(to + (c + r) * step, rows[r]);
+    }
+  }
+}
+
+/** W keys as columns are normed: normRow for all of them at once. */
+static void normColumns(float *keys, int64_t dim, const Norm &norm) {
+  vf squares[4] = {};
+  for (int64_t c = 0; c < dim; c++) squares[c % 4] += load(keys + c * NR) * load(keys + c * NR);
+  float rms[W];
+  store(rms, (squares[0] + squares[1]) + (squares[2] + squares[3]));
+  for (float &x : rms) x = float(1 / __builtin_sqrt(double(x) / double(dim) + norm.eps));
+  for (int64_t c = 0; c < dim; c++) store(keys + c * NR, load(keys + c * NR) * load(rms) * splat(norm.weight[c]));
+}
+
+/** W keys as columns are rotated by angles as columns: all cosines, then all sines. */
+MROPE_INLINE void turnColumns(float *keys, const Table &table, const float *angles) {
+  const int64_t step = table.adjacent ? 2 * NR : NR, across = table.adjacent ? NR : table.pairs * NR;
+  for (int64_t f = 0; f < table.pairs; f++) {
+    float *x = keys + f * step, *y = x + across;
+    const vf c = load(angles + f * W), s = load(angles + (table.pairs + f) * W), u = load(x), v = load(y);
+    store(x, u * c - v * s);
+    store(y, v * c + u * s);
+  }
+}
+
 template <class T>
 static void packKeys(const AttendJob &job, const HeadRun &run, int64_t from, int64_t count, const PackedHeads &to,
-                     float *lines) {
+                     float *angles) {
   const Attend &a = job.a;
-  const int64_t dim = a.k.dim, length = lineLength(dim);
+  const int64_t dim = a.k.dim, stride = a.k.heads * dim;
   for (int64_t j = 0; j < roundUp(count, NR); j += W) {
+    const int64_t key = to.first.base + from + j, tokens = most(least(W, count - j), 0);
+    int64_t turned = -1;
     for (int64_t h = 0; h < run.heads; h++) {
-      const PackedKeys head = packedHead(to, h);
-      const int64_t kvHead = run.kvHead + h, tableHead = kvHead * most(a.table.heads, 1) / a.k.heads;
-      for (int64_t r = 0; r < W; r++) {
-        float *line = lines + r * length;
-        const int64_t key = head.base + from + j + r;
-        if (j + r < count) {
-          fetch(a.k, key + W, kvHead);
-          fetch(a.v, key, kvHead);
-          prepareRow((const T *)a.k.at(key, kvHead), line, dim, turnOf(a.table, a.rotateK, tableHead, key), a.kNorm, 1);
-        } else {
-          __builtin_memset(line, 0, dim * sizeof(float));
-        }
+      const int64_t kvHead = run.kvHead + h, tableHead = a.rotateK ? kvHead * a.table.heads / a.k.heads : -1;
+      for (int64_t r = 0; r < tokens; r++) {
+        fetch(a.k, key + W + r, kvHead);
+        fetch(a.v, key + r, kvHead);
       }
-      float *panel = head.keys + (from + j) / NR * NR * dim + (from + j) % NR;
-      for (int64_t channel = 0; channel < dim; channel += W) {
-        vf rows[W];
-#pragma GCC unroll 16
-        for (int r = 0; r < W; r++) rows[r] = load(lines + r * length + channel);
-        transpose(rows);
-        for (int64_t r = 0; r < least(W, dim - channel); r++) store(panel + (channel + r) * NR, rows[r]);
+      float *keys = packedHead(to, h).keys + (from + j) / NR * NR * dim + (from + j) % NR;
+      putColumns((const T *)a.k.at(key, kvHead), stride, tokens, dim, keys, NR);
+      if (turned != tableHead) {
+        const int64_t row = a.table.row(tableHead, key), pairs = a.table.pairs;
+        putColumns(a.table.cos + row, pairs, tokens, pairs, angles, W);
+        putColumns(a.table.sin + row, pairs, tokens, pairs, angles + pairs * W, W);
+        turned = tableHead;
       }
+      if (a.kNorm.weight && !a.kNorm.after) normColumns(keys, dim, a.kNorm);
+      if (a.rotateK) turnColumns(keys, a.table, angles);
+      if (a.kNorm.weight && a.kNorm.after) normColumns(keys, dim, a.kNorm);
     }
   }
 }
@@ -80,29 +119,30 @@ static void packValues(const AttendJob &job, const HeadRun &run, int64_t block, 
     for (int64_t h = 0; h < run.heads; h++) {
       const T *row = (const T *)a.v.at(to.first.base + j, run.kvHead + h);
       float *values = packedHead(to, h).values + j * NR;
-      for (int64_t channel = 0; channel < paddedChannels(dim); channel += W) {
-        const int64_t lanes = dim - channel;
-        const vf x = lanes <= 0 ? vf{} : loadUpTo(row + channel, lanes);
+      vf all = {};
+      for (int64_t channel = 0; channel < dim; channel += W) {
+        const vf x = loadUpTo(row + channel, dim - channel);
         // 0 for finite values, NaN for others, and NaN stays.
-        rest[h] += x - x;
+        all += x - x;
         store(values + channel / NR * stride + channel % NR, x);
       }
+      rest[h] += all;
     }
   }
   for (int64_t h = 0; h < run.heads; h++) packedHead(to, h).finite[block] = !anyNan(rest[h]);
 }
 
-static void packBlock(const AttendJob &job, const HeadRun &run, int64_t block, const PackedHeads &to, float *lines) {
+static void packBlock(const AttendJob &job, const HeadRun &run, int64_t block, const PackedHeads &to, float *angles) {
   const int64_t from = block * keyBlock, count = least(keyBlock, to.first.count - from);
   switch (job.a.k.type) {
     case DType::Float32:
-      packKeys<float>(job, run, from, count, to, lines);
+      packKeys<float>(job, run, from, count, to, angles);
       break;
     case DType::Float16:
-      packKeys<Half>(job, run, from, count, to, lines);
+      packKeys<Half>(job, run, from, count, to, angles);
       break;
     case DType::Bfloat16:
-      packKeys<Bfloat>(job, run, from, count, to, lines);
+      packKeys<Bfloat>(job, run, from, count, to, angles);
       break;
   }
   switch (job.a.v.type) {
@@ -122,6 +162,6 @@ static int64_t packedKeyFloats(const AttendJob &job, int64_t keys) { return padd
 static int64_t packedValueFloats(const AttendJob &job, int64_t keys) {
   return paddedKeys(keys) * paddedChannels(job.a.v.dim);
 }
-static int64_t packLine(const AttendJob &job) { return W * lineLength(job.a.k.dim); }
+static int64_t packScratch(const AttendJob &job) { return 2 * job.a.table.pairs * W; }
 
 }  // namespace mrope::cpu::MROPE_ISA

@@ -264,8 +264,13 @@ MROPE_INLINE float sum(vf x) { return fold(x, Plus{}); }
 MROPE_INLINE float largest(vf x) { return fold(x, Larger{}); }
 
 MROPE_INLINE bool anyNan(vf x) {
-  const float s = sum(select(x == x, splat(0.f), splat(1.f)));
-  return s != 0;
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps((__m256)x, (__m256)x, _CMP_UNORD_Q)) != 0;
+#else
+  return sum(select(x == x, splat(0.f), splat(1.f))) != 0;
+#endif
 }
 
 MROPE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
