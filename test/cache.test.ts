@@ -99,6 +99,88 @@ for (const { name } of listBackends().filter(({ available }) => available)) {
       })
     }
 
+    for (const [variant, options] of Object.entries(variants)) {
+      it(`${variant}: attendSync gives the bits of attend`, async () => {
+        const [slow, fast] = [await open(), await open()]
+        for (const [from, to] of [
+          [0, 9],
+          [9, 32],
+          [32, 33],
+        ]) {
+          const expected = await slow.attend(1, step(from, to, options))
+          const out = fast.attendSync(1, step(from, to, options))
+          assert.equal(out.backend, name)
+          assert.deepEqual(out.data, expected.data)
+        }
+        assert.deepEqual([fast.length(0), fast.length(1)], [0, tokens])
+        const [mine, theirs] = [await fast.read(1, 0, tokens), await slow.read(1, 0, tokens)]
+        assert.deepEqual([mine.k.data, mine.v.data], [theirs.k.data, theirs.v.data])
+        await slow.dispose()
+        await fast.dispose()
+      })
+    }
+
+    it('attendSync writes to a destination, and takes nothing of a call that is aborted, refused or throws', async () => {
+      const cache = await open({ layers: 1, capacity: 20 })
+      const out = Tensor.zeros('float32', [10, heads, valueDim])
+      assert.equal(cache.attendSync(0, step(0, 10, { out })).out, out)
+      assert.ok(out.data.some((x) => x !== 0))
+      const was = await cache.read(0, 0, 10)
+      const aborted = step(10, 14, { signal: AbortSignal.abort('enough') })
+      assert.throws(
+        () => cache.attendSync(0, aborted),
+        (e) => e === 'enough',
+      )
+      const thrown = new Error('no')
+      let asked = 0
+      const bias = (): number => {
+        assert.throws(() => cache.attendSync(0, step(10, 11)), { code: 'ERR_MROPE_STATE' })
+        if (++asked === 30) throw thrown
+        return 0
+      }
+      assert.throws(
+        () => cache.attendSync(0, step(10, 14, { bias })),
+        (e) => e === thrown,
+      )
+      const refused = (call: () => unknown, code: string) => assert.throws(call, { code })
+      refused(() => cache.attendSync(0, step(10, 21)), 'ERR_MROPE_CAPACITY')
+      refused(() => cache.attendSync(0, { ...step(10, 14), k: rows(k, 0, 3) }), 'ERR_MROPE_SHAPE')
+      refused(() => cache.attendSync(7, step(10, 14)), 'ERR_MROPE_ARGUMENT')
+      refused(() => cache.attendSync(0, null as never), 'ERR_MROPE_ARGUMENT')
+      assert.equal(cache.length(0), 10)
+      assert.deepEqual((await cache.read(0, 0, 10)).k.data, was.k.data)
+      const running = cache.attend(0, step(10, 12))
+      refused(() => cache.attendSync(0, step(10, 12)), 'ERR_MROPE_STATE')
+      refused(() => cache.truncate(3), 'ERR_MROPE_STATE')
+      await running
+      assert.equal(cache.length(0), 12)
+      await cache.dispose()
+      refused(() => cache.attendSync(0, step(12, 13)), 'ERR_MROPE_STATE')
+      refused(() => cache.truncate(0), 'ERR_MROPE_STATE')
+    })
+
+    it('truncate forgets the tokens of a draft in every layer, as if they had never come', async () => {
+      const [cache, other] = [await open(), await open()]
+      for (const layer of [0, 1]) cache.attendSync(layer, step(0, 20 + layer))
+      cache.truncate(21)
+      assert.deepEqual([cache.length(0), cache.length(1)], [20, 21])
+      cache.truncate(9)
+      assert.deepEqual([cache.length(0), cache.length(1)], [9, 9])
+      await refusesAsync(() => cache.read(0, 8, 10), 'ERR_MROPE_SHAPE', '10')
+      other.attendSync(0, step(0, 9))
+      // Other tokens in the same places.
+      const next = { ...step(9, 12), k: rows(k, 20, 23), v: rows(v, 20, 23) }
+      assert.deepEqual(cache.attendSync(0, next).data, other.attendSync(0, next).data)
+      assert.deepEqual([cache.length(0), cache.length(1)], [12, 9])
+      for (const length of [-1, 0.5, '3', undefined, Number.NaN]) {
+        assert.throws(() => cache.truncate(length as number), { code: 'ERR_MROPE_ARGUMENT' })
+      }
+      cache.truncate(0)
+      assert.deepEqual([cache.length(0), cache.length(1)], [0, 0])
+      await cache.dispose()
+      await other.dispose()
+    })
+
     for (const dtype of ['float16', 'bfloat16'] as const) {
       it(`keeps ${dtype}: rotated keys and values rounded once`, async () => {
         const cache = await open({ dtype })

@@ -3,7 +3,7 @@ import { openBackend } from '../../lib/backends/open.js'
 import type { RotaryTable } from '../../lib/rotary/table.js'
 import { Tensor } from '../../lib/tensors/tensor.js'
 import { type Contestant, serve } from './contestant.js'
-import { halves, type Inputs, type Problem } from './problem.js'
+import type { Inputs, Problem } from './problem.js'
 
 /**
  * The `cpu` backend, through the interface that everyone uses. Threads by MROPE_THREADS. Called by its Sync twins, as
@@ -17,7 +17,7 @@ class Mrope implements Contestant {
     const backend = await openBackend('cpu')
     const { tokens, headDim, work } = problem
     const table = tableOf(inputs, 0, tokens, headDim / 2)
-    if (work === 'decode') this.#decode(backend, problem, inputs)
+    if (work === 'decode') await this.#decode(backend, problem, inputs)
     else if (work === 'attend') this.#attend(backend, problem, inputs, table)
     else this.#rotate(backend, problem, inputs, table)
     return `mrope, ${backend.device}`
@@ -43,25 +43,31 @@ class Mrope implements Contestant {
     this.#run = () => backend.attendSync({ q, k, v, table, mask, out })
   }
 
-  #decode(backend: Backend, problem: Problem, inputs: Inputs): void {
-    const { tokens, heads, kvHeads, headDim, cache = 'float32' } = problem
-    const last = (tokens - 1) * kvHeads * headDim
-    const table = tableOf(inputs, tokens - 1, tokens, headDim / 2)
-    const stored = (values: Float32Array) => (cache === 'float16' ? halves(values) : values.slice())
-    const k = new Tensor(cache, stored(inputs.k), [tokens, kvHeads, headDim])
-    const v = new Tensor(cache, stored(inputs.v), [tokens, kvHeads, headDim])
-    const key = new Tensor('float32', inputs.k.slice(last), [1, kvHeads, headDim])
-    const value = stored(inputs.v.subarray(last))
-    const place = new Tensor(cache, k.data.subarray(last), key.dims)
-    const query = new Tensor('float32', inputs.q, [1, heads, headDim])
-    const q = Tensor.zeros('float32', query.dims)
-    const out = Tensor.zeros('float32', query.dims)
-    this.#result = [out]
+  /** A step of a cache that holds all tokens but the last, which the step takes in; forgetting it is part of the time. */
+  async #decode(backend: Backend, problem: Problem, inputs: Inputs): Promise<void> {
+    const { tokens, heads, kvHeads, headDim, cache: dtype = 'float32' } = problem
+    const before = tokens - 1
+    const part = (values: Float32Array, first: number, end: number) => {
+      const row = kvHeads * headDim
+      return new Tensor('float32', values.slice(first * row, end * row), [end - first, kvHeads, headDim])
+    }
+    const shape = { kvHeads, headDim, valueDim: headDim }
+    const cache = await backend.openCache({ ...shape, layers: 1, capacity: tokens, dtype })
+    // The keys that the others start from are rotated.
+    const rotated = part(inputs.k, 0, before)
+    const q = Tensor.zeros('float32', [before, heads, headDim])
+    await cache.attend(0, { q, k: rotated, v: part(inputs.v, 0, before), window: 1 })
+    const step = {
+      q: new Tensor('float32', inputs.q, [1, heads, headDim]),
+      k: part(inputs.k, before, tokens),
+      v: part(inputs.v, before, tokens),
+      table: tableOf(inputs, before, tokens, headDim / 2),
+      out: Tensor.zeros('float32', [1, heads, headDim]),
+    }
+    this.#result = [step.out]
     this.#run = () => {
-      backend.rotateSync(query, table, { out: q })
-      backend.rotateSync(key, table, { out: place })
-      v.data.set(value, last)
-      backend.attendSync({ q, k, v, rotated: true, out })
+      cache.truncate(before)
+      cache.attendSync(0, step)
     }
   }
 

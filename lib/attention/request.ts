@@ -294,6 +294,6 @@ function headsError(text: string, value: number): MropeRangeError {
 }
 
 /** The plan with its angles as numbers, made by `table`. */
-export function withTable(plan: AttentionPlan, table?: RotaryTable): AttentionPlan {
+export function withTable<Plan extends AttentionPlan>(plan: Plan, table?: RotaryTable): Plan {
   return plan.angles === undefined ? plan : { ...plan, table: table ?? plan.angles.table(), angles: undefined }
 }

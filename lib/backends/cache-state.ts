@@ -60,13 +60,19 @@ export class CacheState {
 
   /** Runs work on a layer, which nobody else may use meanwhile. */
   async claim<T>(layer: number, work: () => Promise<T>): Promise<T> {
-    this.assertOpen()
-    if (this.#busy.has(layer)) {
-      throw new MropeRangeError('ERR_MROPE_STATE', `cache: layer ${layer} has a call under way`, layer)
-    }
-    this.#busy.add(layer)
+    this.#take(layer)
     try {
       return await work()
+    } finally {
+      this.#busy.delete(layer)
+    }
+  }
+
+  /** As `claim`: a bias function may call back into the cache. */
+  claimSync<T>(layer: number, work: () => T): T {
+    this.#take(layer)
+    try {
+      return work()
     } finally {
       this.#busy.delete(layer)
     }
@@ -93,6 +99,25 @@ export class CacheState {
     const layers = [...this.#busy]
     const text = `cache.${call}: a call is under way (layer ${layers.join(', ')})`
     throw new MropeRangeError('ERR_MROPE_STATE', text, layers)
+  }
+
+  /** Forgets the tokens from `length` on; `forget` does it in the memory of a layer that has more. */
+  truncate(length: number, forget: (layer: number) => void): void {
+    this.assertIdle('truncate')
+    checkCount('cache.truncate', 'length', length)
+    for (let layer = 0; layer < this.options.layers; layer++) {
+      if (this.length(layer) <= length) continue
+      forget(layer)
+      this.set(layer, length)
+    }
+  }
+
+  #take(layer: number): void {
+    this.assertOpen()
+    if (this.#busy.has(layer)) {
+      throw new MropeRangeError('ERR_MROPE_STATE', `cache: layer ${layer} has a call under way`, layer)
+    }
+    this.#busy.add(layer)
   }
 
   /** Checks a run of tokens of a layer. */

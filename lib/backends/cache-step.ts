@@ -58,15 +58,44 @@ export function planStep(options: CacheOptions, start: number, step: CacheStep):
   const scale = checkScale(step.scale, queries, headDim)
   const given = checkBias(step.bias, queries, keys, heads)
   if (isAttentionBias(given)) checkKnownAhead(given)
-  const counts = { queries, keys, heads, kvHeads, headDim }
-  const bias = settleBias(given, { ...counts, queryOffset: start, visible, q, k, scale })
-  const out = destination(caller, { q, k, v, table, out: step.out }, [queries, heads, valueDim], bias)
-  return {
-    ...counts,
-    ...{ q, k, v, out, valueDim, qNorm, kNorm, visible, scale, signal, start, mask },
+  const { bias, biasData } = settleBias(given, {
+    queries,
+    keys,
+    heads,
+    kvHeads,
+    headDim,
     queryOffset: start,
-    ...(table instanceof RotaryAngles ? { angles: table } : { table }),
-    ...bias,
+    visible,
+    q,
+    k,
+    scale,
+  })
+  const out = destination(caller, step, [queries, heads, valueDim], { bias, biasData })
+  const byAngles = table instanceof RotaryAngles
+  // Written field by field: see planAttention.
+  return {
+    q,
+    k,
+    v,
+    out,
+    queries,
+    keys,
+    heads,
+    kvHeads,
+    headDim,
+    valueDim,
+    queryOffset: start,
+    table: byAngles ? undefined : table,
+    angles: byAngles ? table : undefined,
+    qNorm,
+    kNorm,
+    visible,
+    bias,
+    biasData,
+    scale,
+    signal,
+    start,
+    mask,
   }
 }
 

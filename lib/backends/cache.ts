@@ -56,6 +56,16 @@ export interface BackendCache {
    */
   attend(layer: number, step: CacheStep): Promise<BackendResult>
   /**
+   * As `attend`, at once: for the single tokens of a decode, where a turn of the event loop costs as much as the work.
+   * @throws what `attend` rejects with
+   */
+  attendSync(layer: number, step: CacheStep): BackendResult
+  /**
+   * Forgets the tokens from `length` on in every layer that has more: those of a draft that was not taken.
+   * @throws MropeRangeError ERR_MROPE_ARGUMENT, ERR_MROPE_STATE (work under way)
+   */
+  truncate(length: number): void
+  /**
    * Takes out tokens `start` to `start + count` of every layer and closes the gap. `turn` has a row for each token
    * behind them, by which its key is turned further.
    */

@@ -23,7 +23,7 @@ namespace mrope::binding {
 //
 //   gpuCacheCreate(device, params), gpuCacheDispose(cache), gpuCacheLength(cache, layer)
 //   gpuCacheAttend(cache, layer, params, q, k, v, out, cos, sin, bias, cuSeqlens, scales, qNorm, kNorm, ANGLES,
-//                  commandBuffer, report, abort)
+//                  commandBuffer, report, abort)                                                  and gpuCacheAttendSync
 //   gpuCacheDrop(cache, params, cos, sin, ANGLES, abort), gpuCacheRead(cache, params, k, v, abort)
 //
 // Tensors are typed arrays or handles of device memory. ANGLES are (angles, ids, invFreq, axisOf, directions) as in
@@ -53,6 +53,7 @@ napi_value gpuSelfTest(Call &);
 napi_value gpuCacheCreate(Call &);
 napi_value gpuCacheLength(Call &);
 napi_value gpuCacheAttend(Call &);
+napi_value gpuCacheAttendSync(Call &);
 napi_value gpuCacheDrop(Call &);
 napi_value gpuCacheTruncate(Call &);
 napi_value gpuCacheRead(Call &);

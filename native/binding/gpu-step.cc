@@ -237,6 +237,7 @@ void readDrop(Call &call, DropJob &job) {
 }  // namespace
 
 napi_value gpuCacheAttend(Call &call) { return later<StepJob, gpuCacheOf, readStep>(call, stepAt::abort); }
+napi_value gpuCacheAttendSync(Call &call) { return now<StepJob, gpuCacheOf, readStep>(call); }
 napi_value gpuCacheDrop(Call &call) { return later<DropJob, gpuCacheOf, readDrop>(call, 9); }
 
 }  // namespace mrope::binding

@@ -51,7 +51,7 @@ const Export exportsOf[] = {
     MROPE_EXPORT(gpuRotate),      MROPE_EXPORT(gpuRotateSync),   MROPE_EXPORT(gpuAttend),
     MROPE_EXPORT(gpuAttendSync),  MROPE_EXPORT(gpuCacheCreate),  MROPE_EXPORT(gpuCacheLength),
     MROPE_EXPORT(gpuCacheAttend), MROPE_EXPORT(gpuCacheDrop),    MROPE_EXPORT(gpuCacheRead),
-    MROPE_EXPORT(gpuCacheTruncate), MROPE_EXPORT(gpuCacheDispose),
+    MROPE_EXPORT(gpuCacheTruncate), MROPE_EXPORT(gpuCacheDispose), MROPE_EXPORT(gpuCacheAttendSync),
 #endif
 };
 

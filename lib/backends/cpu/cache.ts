@@ -1,4 +1,4 @@
-import { withTable } from '../../attention/request.js'
+import { type BiasFunction, withTable } from '../../attention/request.js'
 import type { RotaryTable } from '../../rotary/table.js'
 import { Tensor } from '../../tensors/tensor.js'
 import type { BackendCache, CacheOptions, CacheStep } from '../cache.js'
@@ -18,7 +18,7 @@ import {
 } from '../native/addon.js'
 import { BackendResult } from '../result.js'
 import { attendArguments, biasPieces } from './attend.js'
-import { nativeTable } from './table.js'
+import { nativeTable, nativeTableSync } from './table.js'
 
 /** Keys and values in memory of the addon, one native cache a layer. A step is one native call. */
 export class CpuCache implements BackendCache {
@@ -53,12 +53,34 @@ export class CpuCache implements BackendCache {
     const checked = planStep(this.options, start, step)
     return this.#state.claim(layer, async () => {
       const { angles } = checked
-      const plan = { ...checked, ...withTable(checked, angles && (await nativeTable(this.#addon, angles))) }
-      if (typeof plan.bias === 'function') await this.#inPieces(layer, plan)
-      else await abortable(this.#addon, plan.signal, (abort) => this.#step(layer, plan, abort))
+      const plan = withTable(checked, angles && (await nativeTable(this.#addon, angles)))
+      const { bias } = plan
+      if (typeof bias === 'function') await this.#inPieces(layer, plan, bias)
+      else {
+        const args = this.#stepArguments(layer, plan, bias instanceof Tensor ? bias : undefined)
+        await abortable(this.#addon, plan.signal, (abort) => this.#addon.cacheStep(...args, abort))
+      }
       this.#state.set(layer, plan.keys)
       return new BackendResult(step.out ?? plan.out, 'cpu', performance.now() - since)
     })
+  }
+
+  attendSync(layer: number, step: CacheStep): BackendResult {
+    const since = performance.now()
+    const checked = planStep(this.options, this.#state.length(layer), step)
+    return this.#state.claimSync(layer, () => {
+      const { angles, signal, bias } = checked
+      const plan = withTable(checked, angles && nativeTableSync(this.#addon, angles))
+      if (signal?.aborted) throw signal.reason
+      if (typeof bias === 'function') this.#inPiecesSync(layer, plan, bias)
+      else this.#addon.cacheStepSync(...this.#stepArguments(layer, plan, bias instanceof Tensor ? bias : undefined))
+      this.#state.set(layer, plan.keys)
+      return new BackendResult(step.out ?? plan.out, 'cpu', performance.now() - since)
+    })
+  }
+
+  truncate(length: number): void {
+    this.#state.truncate(length, (layer) => this.#addon.cacheTruncate(this.#layers[layer], length))
   }
 
   async drop(start: number, count: number, turn?: Parameters<BackendCache['drop']>[2]): Promise<void> {
@@ -89,32 +111,47 @@ export class CpuCache implements BackendCache {
     for (const layer of this.#layers.splice(0)) this.#addon.cacheDispose(layer)
   }
 
-  #step(layer: number, plan: StepPlan, abort: Parameters<NativeAddon['cacheStep']>[13]): Promise<boolean> {
-    const { bias } = plan
-    const args = attendArguments(plan, plan.mask, bias instanceof Tensor ? bias : undefined)
-    return this.#addon.cacheStep(this.#layers[layer], ...args, abort)
+  #stepArguments(layer: number, plan: StepPlan, bias: Tensor | undefined) {
+    return [this.#layers[layer], ...attendArguments(plan, plan.mask, bias)] as const
   }
 
-  /** A bias that is a JavaScript function is evaluated for one run of queries after the other. */
-  async #inPieces(layer: number, plan: StepPlan): Promise<void> {
-    const { k, v, table, kNorm, start, queries, signal, bias, mask } = plan
-    if (typeof bias !== 'function') return
-    const handle = this.#layers[layer]
+  #append(layer: number, { k, v, table, kNorm, queries }: StepPlan) {
     const params = pack(appendPlaces, {
       ...{ kType: nativeTypes[k.type], vType: nativeTypes[v.type], tokens: queries, eps: kNorm?.eps },
       ...turnPlaces(table, kNorm?.after ? nativeFlags.kNormAfter : 0),
     })
-    const append = [handle, params, k.data, v.data, table?.cos, table?.sin, kNorm?.weight] as const
-    await abortable(this.#addon, signal, (abort) => this.#addon.cacheAppend(...append, abort))
+    return [this.#layers[layer], params, k.data, v.data, table?.cos, table?.sin, kNorm?.weight] as const
+  }
+
+  /** A bias that is a JavaScript function is evaluated for one run of queries after the other. */
+  *#pieces(layer: number, plan: StepPlan, bias: BiasFunction) {
+    for (const [numbers, query, , , to, ...rest] of biasPieces({ ...plan, kNorm: undefined }, plan.mask, bias)) {
+      yield [this.#layers[layer], numbers, query, to, ...rest] as const
+    }
+  }
+
+  async #inPieces(layer: number, plan: StepPlan, bias: BiasFunction): Promise<void> {
+    const { start, signal } = plan
+    await abortable(this.#addon, signal, (abort) => this.#addon.cacheAppend(...this.#append(layer, plan), abort))
     try {
-      for (const args of biasPieces({ ...plan, kNorm: undefined }, mask, bias)) {
-        const [numbers, query, , , to, ...rest] = args
-        await abortable(this.#addon, signal, (abort) =>
-          this.#addon.cacheAttend(handle, numbers, query, to, ...rest, abort),
-        )
+      for (const piece of this.#pieces(layer, plan, bias)) {
+        await abortable(this.#addon, signal, (abort) => this.#addon.cacheAttend(...piece, abort))
       }
     } catch (error) {
-      this.#addon.cacheTruncate(handle, start)
+      this.#addon.cacheTruncate(this.#layers[layer], start)
+      throw error
+    }
+  }
+
+  #inPiecesSync(layer: number, plan: StepPlan, bias: BiasFunction): void {
+    this.#addon.cacheAppendSync(...this.#append(layer, plan))
+    try {
+      for (const piece of this.#pieces(layer, plan, bias)) {
+        if (plan.signal?.aborted) throw plan.signal.reason
+        this.#addon.cacheAttendSync(...piece)
+      }
+    } catch (error) {
+      this.#addon.cacheTruncate(this.#layers[layer], plan.start)
       throw error
     }
   }

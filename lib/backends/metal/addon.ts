@@ -32,6 +32,9 @@ export interface GpuAddon extends NativeAddon {
   gpuCacheAttend(
     ...args: [GpuCache, layer: number, ...OnDevice<AttendArguments>, ...AngleArguments, ...WorkEnd, Abort]
   ): Promise<boolean>
+  gpuCacheAttendSync(
+    ...args: [GpuCache, layer: number, ...OnDevice<AttendArguments>, ...AngleArguments, ...WorkEnd]
+  ): void
   gpuCacheDrop(...args: [GpuCache, Float64Array, Angle, Angle, ...AngleArguments, Abort]): Promise<boolean>
   /** Takes the tokens of a layer from `length` on away. */
   gpuCacheTruncate(cache: GpuCache, layer: number, length: number): void

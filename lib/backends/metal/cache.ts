@@ -1,6 +1,5 @@
 import type { RotaryAngles } from '../../rotary/angles.js'
 import type { RotaryTable } from '../../rotary/table.js'
-import { checkCount } from '../../tensors/check.js'
 import { Tensor } from '../../tensors/tensor.js'
 import type { BackendCache, CacheOptions } from '../cache.js'
 import { CacheState, planCache } from '../cache-state.js'
@@ -60,9 +59,29 @@ export class MetalCache implements BackendCache {
     this.#state.assertOpen()
     const work = stepWork(this.options, this.#state.length(layer), step)
     await this.#take(layer, work, undefined)
-    const ms = performance.now() - since
-    if (isDeviceTensor(step.out)) return { out: step.out, backend: 'metal', ms }
-    return new BackendResult(step.out ?? work.plan.out, 'metal', ms)
+    return resultOf(step, work, since)
+  }
+
+  attendSync(layer: number, step: MetalCacheStep & { readonly out: DeviceTensor }): DeviceResult
+  attendSync(layer: number, step: MetalCacheStep): BackendResult
+  attendSync(layer: number, step: MetalCacheStep): BackendResult | DeviceResult {
+    const since = performance.now()
+    this.#state.assertOpen()
+    const work = stepWork(this.options, this.#state.length(layer), step)
+    const { plan, parts } = work
+    this.#state.claimSync(layer, () => {
+      try {
+        for (const args of parts) {
+          if (plan.signal?.aborted) throw plan.signal.reason
+          this.#addon.gpuCacheAttendSync(this.#cache, layer, ...args, undefined, undefined)
+        }
+      } catch (error) {
+        this.#addon.gpuCacheTruncate(this.#cache, layer, plan.start)
+        throw error
+      }
+      this.#state.set(layer, plan.keys)
+    })
+    return resultOf(step, work, since)
   }
 
   /**
@@ -109,18 +128,8 @@ export class MetalCache implements BackendCache {
     await Promise.all(all.map(({ start, step }) => this.#estimate(0, start, step)))
   }
 
-  /**
-   * Forgets the tokens from `length` on in every layer that has more.
-   * @throws MropeRangeError ERR_MROPE_ARGUMENT, ERR_MROPE_STATE while work is under way
-   */
   truncate(length: number): void {
-    this.#state.assertIdle('truncate')
-    checkCount('cache.truncate', 'length', length)
-    for (let layer = 0; layer < this.options.layers; layer++) {
-      if (this.length(layer) <= length) continue
-      this.#addon.gpuCacheTruncate(this.#cache, layer, length)
-      this.#state.set(layer, length)
-    }
+    this.#state.truncate(length, (layer) => this.#addon.gpuCacheTruncate(this.#cache, layer, length))
   }
 
   /**
@@ -162,7 +171,7 @@ export class MetalCache implements BackendCache {
   }
 
   /** Runs or encodes a step; its tokens count once all of it is done. */
-  #take(layer: number, { plan, parts }: ReturnType<typeof stepWork>, commandBuffer: bigint | undefined): Promise<void> {
+  #take(layer: number, { plan, parts }: Work, commandBuffer: bigint | undefined): Promise<void> {
     return this.#state.claim(layer, async () => {
       try {
         for (const args of parts) {
@@ -185,4 +194,12 @@ export class MetalCache implements BackendCache {
       this.#addon.gpuCacheAttend(this.#cache, layer, ...args, ...end, undefined),
     )
   }
+}
+
+type Work = ReturnType<typeof stepWork>
+
+function resultOf(step: MetalCacheStep, { plan }: Work, since: number): BackendResult | DeviceResult {
+  const ms = performance.now() - since
+  if (isDeviceTensor(step.out)) return { out: step.out, backend: 'metal', ms }
+  return new BackendResult(step.out ?? plan.out, 'metal', ms)
 }

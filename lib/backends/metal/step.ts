@@ -22,7 +22,7 @@ export function stepWork(options: CacheOptions, start: number, step: MetalCacheS
   const { bias } = checked
   // Runs of tokens cut the table, so they want its numbers.
   const angles = typeof bias === 'function' ? undefined : anglesOf(checked.angles)
-  const plan: StepPlan = { ...checked, ...withTable(checked, angles && standInTable(angles)) }
+  const plan = withTable(checked, angles && standInTable(angles))
   const pieces = typeof bias === 'function' ? tokenRuns(plan, bias) : [attendArguments(plan, plan.mask, bias)]
   function* parts() {
     for (const piece of pieces) {

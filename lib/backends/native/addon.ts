@@ -25,8 +25,11 @@ export interface NativeAddon {
   cacheTruncate(cache: CacheHandle, length: number): void
   /** Rotates, appends and attends, or leaves the cache as it was. */
   cacheStep(cache: CacheHandle, ...args: [...AttendArguments, abort: AbortHandle | undefined]): Promise<boolean>
+  cacheStepSync(cache: CacheHandle, ...args: AttendArguments): void
   cacheAppend(cache: CacheHandle, ...args: [...AppendArguments, abort: AbortHandle | undefined]): Promise<boolean>
+  cacheAppendSync(cache: CacheHandle, ...args: AppendArguments): void
   cacheAttend(cache: CacheHandle, ...args: [...CachedArguments, abort: AbortHandle | undefined]): Promise<boolean>
+  cacheAttendSync(cache: CacheHandle, ...args: CachedArguments): void
   cacheDrop(cache: CacheHandle, ...args: [...DropArguments, abort: AbortHandle | undefined]): Promise<boolean>
   /** `params` holds the numbers of `readPlaces`. */
   cacheRead(cache: CacheHandle, params: Float64Array, k: Storage, v: Storage): void

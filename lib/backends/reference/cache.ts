@@ -1,11 +1,12 @@
-import { attend } from '../../attention/attend.js'
+import { attend, attendSync } from '../../attention/attend.js'
+import type { AttendRequest } from '../../attention/request.js'
 import { asTable } from '../../rotary/angles.js'
 import { planRotation, rotate, rotationSteps } from '../../rotary/rotate.js'
-import { runSliced } from '../../tensors/slices.js'
+import { runSliced, runSync } from '../../tensors/slices.js'
 import { rows, Tensor } from '../../tensors/tensor.js'
 import type { BackendCache, CacheOptions, CacheStep } from '../cache.js'
 import { CacheState, cacheTooLarge, planCache } from '../cache-state.js'
-import { planStep } from '../cache-step.js'
+import { planStep, type StepPlan } from '../cache-step.js'
 import { BackendResult } from '../result.js'
 
 interface Layer {
@@ -41,23 +42,30 @@ export class ReferenceCache implements BackendCache {
 
   async attend(layer: number, step: CacheStep): Promise<BackendResult> {
     const since = performance.now()
-    const start = this.#state.length(layer)
-    const plan = planStep(this.options, start, step)
+    const plan = planStep(this.options, this.#state.length(layer), step)
     return this.#state.claim(layer, async () => {
-      const { q, k, v, keys, table = plan.angles?.table(), qNorm, kNorm, signal } = plan
-      const slots = this.#view(layer, start, keys)
-      store(v, slots.v)
-      // A table without pairs turns nothing and still norms.
-      const turn = table ?? { ...none, shape: [1, plan.queries, 0] as const }
-      await runSliced(rotationSteps(planRotation(k, turn, { norm: kNorm, out: slots.k })), signal)
-      const query = rotate(q, turn, { norm: qNorm })
-      const all = this.#view(layer, 0, keys)
-      const { scale, bias } = step
-      const request = { q: query, k: all.k, v: all.v, rotated: true, queryOffset: start, mask: plan.mask }
-      await attend({ ...request, scale, bias, out: plan.out, signal })
-      this.#state.set(layer, keys)
+      const { append, request } = this.#parts(layer, plan, step)
+      await runSliced(append, plan.signal)
+      await attend(request())
+      this.#state.set(layer, plan.keys)
       return new BackendResult(step.out ?? plan.out, 'reference', performance.now() - since)
     })
+  }
+
+  attendSync(layer: number, step: CacheStep): BackendResult {
+    const since = performance.now()
+    const plan = planStep(this.options, this.#state.length(layer), step)
+    return this.#state.claimSync(layer, () => {
+      const { append, request } = this.#parts(layer, plan, step)
+      runSync(append, plan.signal)
+      attendSync(request())
+      this.#state.set(layer, plan.keys)
+      return new BackendResult(step.out ?? plan.out, 'reference', performance.now() - since)
+    })
+  }
+
+  truncate(length: number): void {
+    this.#state.truncate(length, () => undefined)
   }
 
   async drop(start: number, count: number, turn?: Parameters<BackendCache['drop']>[2]): Promise<void> {
@@ -87,6 +95,22 @@ export class ReferenceCache implements BackendCache {
 
   async dispose(): Promise<void> {
     if (this.#state.dispose()) this.#layers = []
+  }
+
+  /** What puts the new tokens into their slots, and the attention behind it. */
+  #parts(layer: number, plan: StepPlan, { scale, bias }: CacheStep) {
+    const { q, k, v, start, keys, mask, out, table = plan.angles?.table(), qNorm, kNorm, signal } = plan
+    const slots = this.#view(layer, start, keys)
+    store(v, slots.v)
+    // A table without pairs turns nothing and still norms.
+    const turn = table ?? { ...none, shape: [1, plan.queries, 0] as const }
+    const append = rotationSteps(planRotation(k, turn, { norm: kNorm, out: slots.k }))
+    const request = (): AttendRequest => {
+      const all = this.#view(layer, 0, keys)
+      const query = rotate(q, turn, { norm: qNorm })
+      return { q: query, k: all.k, v: all.v, rotated: true, queryOffset: start, mask, scale, bias, out, signal }
+    }
+    return { append, request }
   }
 
   #view(layer: number, start: number, end: number): Layer {
