@@ -31,7 +31,8 @@ export async function copyTimes(peaks: Remote, threads: number, bytes: number, t
 
 const rounds = 1_000_000
 const products = 100
-const runs = 15
+/** The first ones may find two threads on one processor. */
+const runs = 60
 const known = new Map<string, number>()
 
 /** Operations a second of multiply-adds in registers, the best of some runs; measured once per process. */
