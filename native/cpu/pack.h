@@ -4,7 +4,8 @@
 #include "kernels.h"
 #include "rows.h"
 
-// Keys and values of KV heads as the register tiles read them. Keys are normed and rotated on the way, once each.
+// Keys and values of KV heads as the register tiles read them. Keys are transposed as they come, then normed and rotated
+// as columns, once each: whole vectors whatever the head dim, and angles that all heads of a token share.
 //
 //   keys      panel of NR keys:      [channel 0: k0 k1 …] [channel 1: k0 k1 …] …
 //   values    panel of NR channels:  [key 0: c0 c1 …] [key 1: c0 c1 …] …          all keys of the head
