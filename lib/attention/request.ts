@@ -121,6 +121,22 @@ export function planAttention(request: AttendRequest): AttentionPlan {
   const given = checkBias(request.bias, queries, keys, heads)
   const scale = checkScale(request.scale, queries, headDim)
   checkSignal('attend', request.signal)
+  const counts = { queries, keys, heads, kvHeads, headDim, valueDim, queryOffset }
+  return completePlan('attend', request, given, counts, { q, k, v }, visible, scale)
+}
+
+type Counts = Pick<AttentionPlan, 'queries' | 'keys' | 'heads' | 'kvHeads' | 'headDim' | 'valueDim' | 'queryOffset'>
+
+/** The plan of a request that is checked but for its bias and its destination. */
+export function completePlan(
+  caller: string,
+  { table, qNorm, kNorm, signal, out: wanted }: Omit<AttendRequest, 'q' | 'k' | 'v' | 'bias'>,
+  given: BiasFunction | Tensor | AttentionBias | undefined,
+  { queries, keys, heads, kvHeads, headDim, valueDim, queryOffset }: Counts,
+  { q, k, v }: Pick<AttentionPlan, 'q' | 'k' | 'v'>,
+  visible: VisibleKeys,
+  scale: number | Float64Array,
+): AttentionPlan {
   const { bias, biasData } = settleBias(given, {
     queries,
     keys,
@@ -133,8 +149,7 @@ export function planAttention(request: AttendRequest): AttentionPlan {
     k,
     scale,
   })
-  const out = destination('attend', request, [queries, heads, valueDim], { bias, biasData })
-  const { table, qNorm, kNorm, signal } = request
+  const out = destination(caller, { q, k, v, table, out: wanted }, [queries, heads, valueDim], { bias, biasData })
   const byAngles = table instanceof RotaryAngles
   // Written field by field: a spread costs more than all checks of a tensor.
   return {
@@ -164,10 +179,7 @@ export function planAttention(request: AttendRequest): AttentionPlan {
 type SettledBias = Pick<AttentionPlan, 'bias' | 'biasData'>
 
 /** A bias in the form that kernels take. */
-export function settleBias(
-  given: BiasFunction | Tensor | AttentionBias | undefined,
-  request: BiasRequest,
-): SettledBias {
+function settleBias(given: BiasFunction | Tensor | AttentionBias | undefined, request: BiasRequest): SettledBias {
   const resolved = isAttentionBias(given) ? resolveBias(given, request) : given
   if (resolved === undefined || resolved instanceof Tensor || typeof resolved === 'function') return { bias: resolved }
   return { biasData: resolved }
@@ -258,7 +270,7 @@ export function checkScale(scale: unknown, queries: number, headDim: number): nu
 }
 
 /** The caller's `out`, which has these dims and shares no byte with what is read, or a new tensor of the type of q. */
-export function destination(
+function destination(
   caller: string,
   { q, k, v, table, out: given }: Pick<AttendRequest, 'q' | 'k' | 'v' | 'table' | 'out'>,
   dims: readonly number[],

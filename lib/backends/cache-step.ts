@@ -1,5 +1,5 @@
 import { visibleKeys } from '../attention/mask.js'
-import { type AttentionPlan, checkBias, checkScale, destination, settleBias } from '../attention/request.js'
+import { type AttentionPlan, checkBias, checkScale, completePlan } from '../attention/request.js'
 import { type AttentionBias, isAttentionBias } from '../biases/bias.js'
 import { MropeRangeError, MropeTypeError, show } from '../errors.js'
 import { RotaryAngles } from '../rotary/angles.js'
@@ -58,45 +58,8 @@ export function planStep(options: CacheOptions, start: number, step: CacheStep):
   const scale = checkScale(step.scale, queries, headDim)
   const given = checkBias(step.bias, queries, keys, heads)
   if (isAttentionBias(given)) checkKnownAhead(given)
-  const { bias, biasData } = settleBias(given, {
-    queries,
-    keys,
-    heads,
-    kvHeads,
-    headDim,
-    queryOffset: start,
-    visible,
-    q,
-    k,
-    scale,
-  })
-  const out = destination(caller, step, [queries, heads, valueDim], { bias, biasData })
-  const byAngles = table instanceof RotaryAngles
-  // Written field by field: see planAttention.
-  return {
-    q,
-    k,
-    v,
-    out,
-    queries,
-    keys,
-    heads,
-    kvHeads,
-    headDim,
-    valueDim,
-    queryOffset: start,
-    table: byAngles ? undefined : table,
-    angles: byAngles ? table : undefined,
-    qNorm,
-    kNorm,
-    visible,
-    bias,
-    biasData,
-    scale,
-    signal,
-    start,
-    mask,
-  }
+  const counts = { queries, keys, heads, kvHeads, headDim, valueDim, queryOffset: start }
+  return Object.assign(completePlan(caller, step, given, counts, { q, k, v }, visible, scale), { start, mask })
 }
 
 /** A bias that reads keys would need them as they came, and the cache holds them rotated. */

@@ -20,6 +20,7 @@ export async function runSliced(steps: Iterable<void>, signal?: AbortSignal): Pr
   }
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
+/** Signals need no more than `aborted` and `reason`: see checkSignal. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw signal.reason
 }

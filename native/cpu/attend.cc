@@ -92,9 +92,9 @@ Outcome attendWindows(Part &part) {
     const int64_t base = a.mask.cuSeqlens[segment], count = a.mask.cuSeqlens[segment + 1] - base;
     if (count == 0) return;
     const HeadRun run = {head, std::min(together, a.k.heads - head)};
-    const int64_t packed = packedFloats(part, count), line = part.kernel.packScratch(job);
+    const int64_t packed = packedFloats(part, count), packing = part.kernel.packScratch(job);
     const int64_t queries = part.kernel.queryFloats(job);
-    const int64_t floats = run.heads * (packed + queries) + std::max(line, part.kernel.tileFloats(job));
+    const int64_t floats = run.heads * (packed + queries) + std::max(packing, part.kernel.tileFloats(job));
     Scratch scratch(floats * sizeof(float));
     float *memory = scratch.as<float>();
     if (!memory) return part.noMemory.store(true);
@@ -140,11 +140,11 @@ Outcome attendPacked(Part &part) {
     const double packCost = 8 * double(heads * count * (a.k.dim + a.v.dim));
     const int64_t atOnce = headsPerItem(part, heads, blocks), runs = (heads + atOnce - 1) / atOnce;
     bool finished = forEach(part.run, runs * blocks, packCost, [&](int64_t item) {
-      Scratch lines(part.kernel.packScratch(job) * sizeof(float));
-      if (!lines.as<float>()) return part.noMemory.store(true);
+      Scratch scratch(part.kernel.packScratch(job) * sizeof(float));
+      if (!scratch.as<float>()) return part.noMemory.store(true);
       const int64_t head = item % runs * atOnce;
       const HeadRun run = {kvHead + head, std::min(atOnce, heads - head)};
-      part.kernel.pack(job, run, item / runs, {packed(head), floats}, lines.as<float>());
+      part.kernel.pack(job, run, item / runs, {packed(head), floats}, scratch.as<float>());
     });
     if (!finished || part.noMemory.load()) return part.outcome(finished);
     const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;

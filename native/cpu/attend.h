@@ -22,6 +22,8 @@ static int64_t tileFloats(const AttendJob &job) {
   return stripRows(tileRows) * (paddedChannels(job.a.v.dim) + 4) + MR * scoreLine;
 }
 
+/** Distance of the lines that queries are prepared in. */
+MROPE_INLINE int64_t lineLength(int64_t dim) { return roundUp(dim, W) + W; }
 static int64_t queryFloats(const AttendJob &job) { return stripRows(tileRows) * lineLength(job.a.q.dim); }
 
 /** The scratch memory of a tile. */

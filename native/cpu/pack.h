@@ -20,8 +20,6 @@ MROPE_INLINE Turn turnOf(const Table &table, bool on, int64_t head, int64_t toke
 
 MROPE_INLINE int64_t paddedChannels(int64_t dim) { return roundUp(dim, NR); }
 MROPE_INLINE int64_t paddedKeys(int64_t keys) { return roundUp(keys, NR); }
-/** Distance of the lines that rows are prepared in. */
-MROPE_INLINE int64_t lineLength(int64_t dim) { return roundUp(dim, W) + W; }
 
 /** Fetches a row: rows of a head lie far apart, which the processor does not guess. */
 MROPE_INLINE void fetch(const Tensor &x, int64_t token, int64_t head) {

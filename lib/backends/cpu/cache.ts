@@ -1,5 +1,6 @@
 import { type BiasFunction, withTable } from '../../attention/request.js'
 import type { RotaryTable } from '../../rotary/table.js'
+import { throwIfAborted } from '../../tensors/slices.js'
 import { Tensor } from '../../tensors/tensor.js'
 import type { BackendCache, CacheOptions, CacheStep } from '../cache.js'
 import { CacheState, cacheTooLarge, planCache } from '../cache-state.js'
@@ -71,7 +72,7 @@ export class CpuCache implements BackendCache {
     return this.#state.claimSync(layer, () => {
       const { angles, signal, bias } = checked
       const plan = withTable(checked, angles && nativeTableSync(this.#addon, angles))
-      if (signal?.aborted) throw signal.reason
+      throwIfAborted(signal)
       if (typeof bias === 'function') this.#inPiecesSync(layer, plan, bias)
       else this.#addon.cacheStepSync(...this.#stepArguments(layer, plan, bias instanceof Tensor ? bias : undefined))
       this.#state.set(layer, plan.keys)
@@ -147,7 +148,7 @@ export class CpuCache implements BackendCache {
     this.#addon.cacheAppendSync(...this.#append(layer, plan))
     try {
       for (const piece of this.#pieces(layer, plan, bias)) {
-        if (plan.signal?.aborted) throw plan.signal.reason
+        throwIfAborted(plan.signal)
         this.#addon.cacheAttendSync(...piece)
       }
     } catch (error) {

@@ -5,6 +5,7 @@ import type { RotaryAngles } from '../../rotary/angles.js'
 import { planRotation, type RotationPlan } from '../../rotary/rotate.js'
 import type { RotaryTable } from '../../rotary/table.js'
 import { checkOptions, checkSignal } from '../../tensors/check.js'
+import { throwIfAborted } from '../../tensors/slices.js'
 import { Tensor } from '../../tensors/tensor.js'
 import type { Backend, BackendRotateOptions } from '../backend.js'
 import type { BackendCache, CacheOptions } from '../cache.js'
@@ -46,7 +47,7 @@ export class CpuBackend implements Backend {
   rotateSync(x: Tensor, table: RotaryTable | RotaryAngles, options: BackendRotateOptions = {}): BackendResult {
     const since = this.#begin()
     const { plan, signal } = planRotate(x, table, options)
-    if (signal?.aborted) throw signal.reason
+    throwIfAborted(signal)
     this.#addon.rotateSync(...rotateArguments({ ...plan, table: nativeTableSync(this.#addon, plan.table) }))
     return new BackendResult(options.out ?? plan.out, this.name, performance.now() - since)
   }
@@ -68,7 +69,7 @@ export class CpuBackend implements Backend {
     const { angles } = checked
     const plan = withTable(checked, angles && nativeTableSync(this.#addon, angles))
     for (const piece of pieces(plan, request)) {
-      if (plan.signal?.aborted) throw plan.signal.reason
+      throwIfAborted(plan.signal)
       this.#addon.attendSync(...piece)
     }
     return new BackendResult(request.out ?? plan.out, this.name, performance.now() - since)

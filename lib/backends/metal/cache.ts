@@ -1,5 +1,6 @@
 import type { RotaryAngles } from '../../rotary/angles.js'
 import type { RotaryTable } from '../../rotary/table.js'
+import { throwIfAborted } from '../../tensors/slices.js'
 import { Tensor } from '../../tensors/tensor.js'
 import type { BackendCache, CacheOptions } from '../cache.js'
 import { CacheState, planCache } from '../cache-state.js'
@@ -72,7 +73,7 @@ export class MetalCache implements BackendCache {
     this.#state.claimSync(layer, () => {
       try {
         for (const args of parts) {
-          if (plan.signal?.aborted) throw plan.signal.reason
+          throwIfAborted(plan.signal)
           this.#addon.gpuCacheAttendSync(this.#cache, layer, ...args, undefined, undefined)
         }
       } catch (error) {

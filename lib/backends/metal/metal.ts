@@ -2,6 +2,7 @@ import { MropeRangeError } from '../../errors.js'
 import type { RotaryAngles } from '../../rotary/angles.js'
 import type { RotaryTable } from '../../rotary/table.js'
 import { asTensor, checkCount } from '../../tensors/check.js'
+import { throwIfAborted } from '../../tensors/slices.js'
 import type { Tensor, TensorType } from '../../tensors/tensor.js'
 import type { Backend } from '../backend.js'
 import type { CacheOptions } from '../cache.js'
@@ -128,7 +129,7 @@ export class MetalBackend implements Backend {
   ): BackendResult | DeviceResult {
     const since = this.#begin()
     const { args, plan, signal } = rotateWork(x, table, options)
-    if (signal?.aborted) throw signal.reason
+    throwIfAborted(signal)
     this.#addon.gpuRotateSync(this.#gpu, ...args, ...nothing)
     return this.#result(options.out, plan.out, since)
   }
@@ -150,7 +151,7 @@ export class MetalBackend implements Backend {
     const since = this.#begin()
     const { plan, parts } = attendWork(request)
     for (const args of parts) {
-      if (plan.signal?.aborted) throw plan.signal.reason
+      throwIfAborted(plan.signal)
       this.#addon.gpuAttendSync(this.#gpu, ...args, ...nothing)
     }
     return this.#result(request.out, plan.out, since)

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../../tensors/slices.js'
 import type { AbortHandle, NativeAddon } from './addon.js'
 
 /** Runs work of the addon that a signal stops. Rejects with `signal.reason`. */
@@ -10,7 +11,7 @@ export async function abortable(
     await run()
     return
   }
-  if (signal.aborted) throw signal.reason
+  throwIfAborted(signal)
   const handle = addon.createAbort()
   const stop = (): void => addon.abort(handle)
   signal.addEventListener('abort', stop, { once: true })
