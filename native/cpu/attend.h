@@ -129,15 +129,19 @@ static void fetchTurn(const Table &table, int64_t token) {
   }
 }
 
+/** Fetches where a row goes to into the first cache: fetched into the second it comes no sooner than without. */
+MROPE_INLINE void fetchOut(const Tensor &out, const RowPlace &place) {
+  const char *row = out.at(place.query, place.head());
+  for (int64_t i = 0; i < out.dim * bytesOf(out.type); i += 64) __builtin_prefetch(row + i, 1, 3);
+}
+
 /**
- * Fetches where a row goes to, and the query of the row that comes next in its place. Row by row between other work: the
- * processor drops fetches that come in bursts.
+ * Fetches the query of the row that comes next in the place of this one. Row by row between other work: the processor
+ * drops fetches that come in bursts.
  */
-MROPE_INLINE void fetchAhead(const AttendJob &job, const RowPlace &place, const RowPlace *next) {
-  fetch(job.a.out, place.query, place.head());
-  if (!next) return;
-  fetch(job.a.q, next->query, next->head());
-  if (job.a.rotateQ) fetchTurn(job.a.table, job.a.tableOffset + next->query);
+MROPE_INLINE void fetchQuery(const AttendJob &job, const RowPlace &next) {
+  fetch(job.a.q, next.query, next.head());
+  if (job.a.rotateQ) fetchTurn(job.a.table, job.a.tableOffset + next.query);
 }
 
 /** One strip over one block: keys from … to, counted from the block's first key at `start`. The `first` sets the sums. */
@@ -152,12 +156,14 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
     panelTile<false>(rows, s.scores + j, scoreLine, tile.queries + strip * length, length, keys + j * dim, dim, to - j);
   }
   float *sums = s.sums + strip * channels;
-  const bool fetchNext = tile.nextHead >= 0;
   RowPlace place(job, tile.kvHead, tile.row + strip), next(job, tile.nextHead, tile.nextRow + strip);
   for (int64_t i = 0; i < rows; i++, place.next(), next.next()) {
     const int64_t r = strip + i;
     float *scores = s.scores + i * scoreLine;
-    if (last) fetchAhead(job, place, fetchNext ? &next : nullptr);
+    if (last) {
+      fetchOut(job.a.out, place);
+      if (tile.nextHead >= 0) fetchQuery(job, next);
+    }
     const int64_t seen = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
     const bool whole = seen == panelFrom && behind == end;
     for (int64_t j = panelFrom; j < least(seen, end); j++) scores[j] = -infinity;
