@@ -46,6 +46,8 @@ struct Table {
   /** Pair f is channels (2f, 2f + 1), otherwise (f, f + pairs). */
   bool adjacent = false;
 
+  /** The head of the table that turns one of `count` heads: all share it, or as many neighbours share one. */
+  int64_t headOf(int64_t head, int64_t count) const { return heads <= 1 ? 0 : head * heads / count; }
   int64_t row(int64_t head, int64_t token) const { return (head * tokens + token) * pairs; }
 };
 

@@ -60,8 +60,8 @@ static void prepareRows(const AttendJob &job, const HeadRun &run, int64_t row, i
     const float scale = float((a.scales ? a.scales[place.query] : a.scale) * 1.4426950408889634);
     for (int64_t h = 0; h < run.heads; h++) {
       const int64_t head = place.head() + h * job.group;
-      const int64_t tableHead = a.rotateQ ? head * a.table.heads / a.q.heads : 0;
-      const Turn turn = turnOf(a.table, a.rotateQ, tableHead, a.tableOffset + place.query);
+      fetch(a.q, place.query + 1, head);
+      const Turn turn = turnOf(a.table, a.rotateQ, a.table.headOf(head, a.q.heads), a.tableOffset + place.query);
       prepareRow((const T *)a.q.at(place.query, head), to + h * stride + r * length, a.q.dim, turn, a.qNorm, scale);
     }
   }

@@ -28,8 +28,7 @@ static void decodeQuery(const AttendJob &job, int64_t query, float *queries) {
   for (int64_t head = 0; head < a.q.heads; head++) {
     float *row = queries + head * padded;
     for (int64_t i = a.q.dim; i < padded; i++) row[i] = 0;
-    const int64_t tableHead = a.rotateQ ? head * a.table.heads / a.q.heads : 0;
-    const Turn turn = turnOf(a.table, a.rotateQ, tableHead, a.tableOffset + query);
+    const Turn turn = turnOf(a.table, a.rotateQ, a.table.headOf(head, a.q.heads), a.tableOffset + query);
     const char *from = a.q.at(query, head);
     switch (a.q.type) {
       case DType::Float32:
@@ -197,9 +196,9 @@ static Rows<float> linesOf(const AttendJob &job, const Tensor &x, bool isKey, in
       float *line = lines + (j * x.heads + head) * length;
       for (int64_t i = x.dim; i < decodeDim(x.dim); i++) line[i] = 0;
       const T *row = (const T *)x.at(key + j, head);
-      const int64_t tableHead = head * most(a.table.heads, 1) / x.heads;
       if (isKey) {
-        prepareRow(row, line, x.dim, turnOf(a.table, a.rotateK, tableHead, key + j), a.kNorm, 1);
+        const Turn turn = turnOf(a.table, a.rotateK, a.table.headOf(head, x.heads), key + j);
+        prepareRow(row, line, x.dim, turn, a.kNorm, 1);
       } else {
         copyRow(row, line, x.dim, splat(1.f));
       }

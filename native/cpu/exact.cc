@@ -39,7 +39,7 @@ void loadLine(const Attend &a, const Tensor &x, int64_t token, int64_t head, boo
   const int64_t at = (token * x.heads + head) * x.dim;
   for (int64_t i = 0; i < x.dim; i++) line[i] = loadAs(x.data, x.type, at + i);
   if (norm.weight && !norm.after) normLine(line, x.dim, norm);
-  if (rotated) rotateLine(line, a.table, head * a.table.heads / x.heads, tableRow);
+  if (rotated) rotateLine(line, a.table, a.table.headOf(head, x.heads), tableRow);
   if (norm.weight && norm.after) normLine(line, x.dim, norm);
 }
 

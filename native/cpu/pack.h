@@ -88,8 +88,8 @@ static void packKeys(const AttendJob &job, const HeadRun &run, int64_t from, int
     const int64_t key = to.first.base + from + j, tokens = most(least(W, count - j), 0);
     int64_t turned = -1;
     for (int64_t h = 0; h < run.heads; h++) {
-      const int64_t kvHead = run.kvHead + h, tableHead = a.rotateK ? kvHead * a.table.heads / a.k.heads : -1;
-      for (int64_t r = 0; r < tokens; r++) fetch(a.k, key + W + r, kvHead);
+      const int64_t kvHead = run.kvHead + h, tableHead = a.rotateK ? a.table.headOf(kvHead, a.k.heads) : -1;
+      for (int64_t r = 0; r < tokens; r++) fetch(a.k, key + 2 * W + r, kvHead);
       float *keys = packedHead(to, h).keys + (from + j) / NR * NR * dim + (from + j) % NR;
       putColumns((const T *)a.k.at(key, kvHead), stride, tokens, dim, keys, NR);
       if (turned != tableHead) {

@@ -14,7 +14,7 @@ static void rotateRows(const Rotate &job, int64_t token, int64_t count) {
     for (int64_t head = 0; head < heads; head++) {
       const From *from = (const From *)job.x.at(n, head);
       To *to = (To *)job.out.at(n, head);
-      const Turn turn = turnOf(job.table, true, head * job.table.heads / heads, n);
+      const Turn turn = turnOf(job.table, true, job.table.headOf(head, heads), n);
       if (job.norm.weight) {
         float line[mostDim + W];
         prepareRow(from, line, dim, turn, job.norm, 1);

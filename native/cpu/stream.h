@@ -80,7 +80,7 @@ static void streamRows(const Rotate &job, int64_t token, int64_t count) {
   for (int64_t n = token; n < token + count; n++) {
     for (int64_t head = 0; head < heads; head++) {
       const From *from = (const From *)job.x.at(n, head);
-      const Turn turn = turnOf(job.table, true, head * job.table.heads / heads, n);
+      const Turn turn = turnOf(job.table, true, job.table.headOf(head, heads), n);
       for (int64_t f = 0; f < F; f += W) {
         const vf c = load(turn.cos + f), s = load(turn.sin + f) * sign;
         if (turn.adjacent) {
