@@ -19,6 +19,8 @@ constexpr int64_t mostDecodeQueries = 2;
 constexpr int64_t longestWindow = 512;
 /** Packed keys and values of a window's heads that one item takes: they stay in a second-level cache. */
 constexpr int64_t windowBytes = int64_t(768) << 10;
+/** Rows of a window that are prepared at a time, for all heads of the item: they stay there with them. */
+constexpr int64_t windowRows = 24;
 /** Packed keys and values of all KV heads at a time; one KV head may need more. */
 constexpr int64_t packedBytes = int64_t(48) << 20;
 
@@ -93,7 +95,7 @@ Outcome attendWindows(Part &part) {
     if (count == 0) return;
     const HeadRun run = {head, std::min(together, a.k.heads - head)};
     const int64_t packed = packedFloats(part, count), packing = part.kernel.packScratch(job);
-    const int64_t queries = part.kernel.queryFloats(job);
+    const int64_t queries = part.kernel.queryFloats(job, windowRows);
     const int64_t floats = run.heads * (packed + queries) + std::max(packing, part.kernel.tileFloats(job));
     Scratch scratch(floats * sizeof(float));
     float *memory = scratch.as<float>();
@@ -102,11 +104,11 @@ Outcome attendWindows(Part &part) {
     const PackedHeads heads = {packedAt(part, memory, base, count), packed};
     for (int64_t block = 0; block < blocksOf(count); block++) part.kernel.pack(job, run, block, heads, rest);
     const int64_t end = (base + count) * job.group;
-    for (int64_t row = base * job.group; row < end; row += tileRows) {
-      const int64_t rows = std::min(tileRows, end - row);
+    for (int64_t row = base * job.group; row < end; row += windowRows) {
+      const int64_t rows = std::min(windowRows, end - row);
       part.kernel.prepareQueries(job, run, row, rows, prepared);
       for (int64_t h = 0; h < run.heads; h++) {
-        const RowTile tile = {head + h, row, rows, prepared + h * queries};
+        const RowTile tile = {head + h, row, rows, prepared + h * part.kernel.queryFloats(job, rows)};
         doTile(part, tile, packedAt(part, memory + h * packed, base, count), rest);
       }
     }
@@ -148,7 +150,7 @@ Outcome attendPacked(Part &part) {
     });
     if (!finished || part.noMemory.load()) return part.outcome(finished);
     const int64_t threads = part.run.pool ? part.run.pool->threads() : 1;
-    const int64_t queries = part.kernel.queryFloats(job);
+    const int64_t queries = part.kernel.queryFloats(job, tileRows);
     finished = forEach(part.run, heads * tiles, headCost * double(heads), [&](int64_t item) {
       Scratch scratch((queries + part.kernel.tileFloats(job)) * sizeof(float));
       float *prepared = scratch.as<float>();

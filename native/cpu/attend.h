@@ -24,7 +24,7 @@ static int64_t tileFloats(const AttendJob &job) {
 
 /** Distance of the lines that queries are prepared in. */
 MROPE_INLINE int64_t lineLength(int64_t dim) { return roundUp(dim, W) + W; }
-static int64_t queryFloats(const AttendJob &job) { return stripRows(tileRows) * lineLength(job.a.q.dim); }
+static int64_t queryFloats(const AttendJob &job, int64_t rows) { return stripRows(rows) * lineLength(job.a.q.dim); }
 
 /** The scratch memory of a tile. */
 struct TileScratch {
@@ -54,15 +54,19 @@ struct RowPlace {
 template <class T>
 static void prepareRows(const AttendJob &job, const HeadRun &run, int64_t row, int64_t rows, float *to) {
   const Attend &a = job.a;
-  const int64_t length = lineLength(a.q.dim), stride = queryFloats(job);
+  const int64_t length = lineLength(a.q.dim), stride = queryFloats(job, rows);
   RowPlace place(job, run.kvHead, row);
   for (int64_t r = 0; r < rows; r++, place.next()) {
     const float scale = float((a.scales ? a.scales[place.query] : a.scale) * 1.4426950408889634);
-    for (int64_t h = 0; h < run.heads; h++) {
+    const int64_t token = a.tableOffset + place.query;
+    const T *from = (const T *)a.q.at(place.query, place.head());
+    float *line = to + r * length;
+    Turn turn = turnOf(a.table, a.rotateQ, 0, token);
+    for (int64_t h = 0; h < run.heads; h++, from += job.group * a.q.dim, line += stride) {
       const int64_t head = place.head() + h * job.group;
       fetch(a.q, place.query + 1, head);
-      const Turn turn = turnOf(a.table, a.rotateQ, a.table.headOf(head, a.q.heads), a.tableOffset + place.query);
-      prepareRow((const T *)a.q.at(place.query, head), to + h * stride + r * length, a.q.dim, turn, a.qNorm, scale);
+      if (a.table.heads > 1) turn = turnOf(a.table, a.rotateQ, a.table.headOf(head, a.q.heads), token);
+      prepareRow(from, line, a.q.dim, turn, a.qNorm, scale);
     }
   }
   for (int64_t h = 0; h < run.heads; h++) {

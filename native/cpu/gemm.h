@@ -55,8 +55,7 @@ template <int rows, bool accumulate>
 MROPE_INLINE void rowsTile(float *C, int64_t ldc, const float *A, int64_t lda, const float *B, int64_t K,
                            int64_t columns) {
 #if MROPE_LANES == 16
-  typedef float half __attribute__((vector_size(W * 2)));
-  if (columns <= W / 2) return registerTile<half, rows, 1, accumulate>(C, ldc, A, lda, B, K);
+  if (columns <= W / 2) return registerTile<vf_half, rows, 1, accumulate>(C, ldc, A, lda, B, K);
 #endif
   if (columns > NR / 2) {
     registerTile<vf, rows, NV, accumulate>(C, ldc, A, lda, B, K);

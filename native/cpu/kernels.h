@@ -85,9 +85,9 @@ struct Kernels {
   void (*pack)(const AttendJob &, const HeadRun &, int64_t block, const PackedHeads &, float *scratch);
   int64_t (*packScratch)(const AttendJob &);
 
-  /** Norms, rotates and scales up to tileRows rows of queries of some KV heads; each head has its queryFloats. */
+  /** Norms, rotates and scales up to tileRows rows of queries of some KV heads, the queryFloats of each behind the other. */
   void (*prepareQueries)(const AttendJob &, const HeadRun &, int64_t row, int64_t rows, float *to);
-  int64_t (*queryFloats)(const AttendJob &);
+  int64_t (*queryFloats)(const AttendJob &, int64_t rows);
 
   int64_t (*tileFloats)(const AttendJob &);
   /** Writes the rows of a tile to out. Sets exact[r] for rows that float32 cannot do. */

@@ -28,6 +28,8 @@ namespace mrope::cpu::MROPE_ISA {
 constexpr int W = MROPE_LANES;
 
 typedef float vf __attribute__((vector_size(W * 4)));
+/** Half of one. */
+typedef float vf_half __attribute__((vector_size(W * 2)));
 typedef int32_t vi __attribute__((vector_size(W * 4)));
 typedef uint16_t vh __attribute__((vector_size(W * 2)));
 /** D doubles, as wide as a vf: wider vectors than the machine's go through memory. */
