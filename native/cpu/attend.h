@@ -160,6 +160,11 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
     panelTile<false>(rows, s.scores + j, scoreLine, tile.queries + strip * length, length, keys + j * dim, dim, to - j);
   }
   float *sums = s.sums + strip * channels;
+  const bool biased = job.a.bias.kind != BiasKind::None;
+  bool masked = biased;
+  for (int64_t r = strip; r < strip + rows; r++) {
+    masked |= s.ranges[r].first - start > panelFrom || s.ranges[r].end - start < end;
+  }
   RowPlace place(job, tile.kvHead, tile.row + strip), next(job, tile.nextHead, tile.nextRow + strip);
   for (int64_t i = 0; i < rows; i++, place.next(), next.next()) {
     const int64_t r = strip + i;
@@ -168,14 +173,14 @@ static void attendStrip(const AttendJob &job, const RowTile &tile, const PackedK
       fetchOut(job.a.out, place);
       if (tile.nextHead >= 0) fetchQuery(job, next);
     }
-    const int64_t seen = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
-    const bool whole = seen == panelFrom && behind == end;
-    for (int64_t j = panelFrom; j < least(seen, end); j++) scores[j] = -infinity;
-    for (int64_t j = most(behind, panelFrom); j < end; j++) scores[j] = -infinity;
-    if (job.a.bias.kind != BiasKind::None && seen < behind) {
-      addBias(job, place.head(), place.query, packed.base + start + seen, behind - seen, scores + seen);
+    if (masked) {
+      const int64_t seen = most(s.ranges[r].first - start, panelFrom), behind = least(s.ranges[r].end - start, end);
+      for (int64_t j = panelFrom; j < least(seen, end); j++) scores[j] = -infinity;
+      for (int64_t j = most(behind, panelFrom); j < end; j++) scores[j] = -infinity;
+      if (biased && seen < behind) {
+        addBias(job, place.head(), place.query, packed.base + start + seen, behind - seen, scores + seen);
+      }
     }
-    const bool masked = !whole || job.a.bias.kind != BiasKind::None;
     const int64_t n = end - panelFrom;
     const float decay = masked ? weighRow<true>(scores + panelFrom, n, s.running[r], exact[r])
                                : weighRow<false>(scores + panelFrom, n, s.running[r], exact[r]);
