@@ -11,7 +11,7 @@ Outcome rotate(const Rotate &job, const Run &run) {
   const int64_t tokens = std::clamp<int64_t>(65536 / perToken, 1, std::max<int64_t>(job.x.tokens, 1));
   const int64_t items = (job.x.tokens + tokens - 1) / tokens;
   // Past the caches only where they could not hold the result.
-  const bool stream = job.x.data != job.out.data && job.out.elements() * 4 > (int64_t(8) << 20);
+  const bool stream = job.x.data != job.out.data && job.out.elements() * 4 >= (int64_t(8) << 20);
   const bool done = forEach(run, items, double(job.x.elements()) * 8, [&](int64_t item) {
     const int64_t token = item * tokens;
     kernel.rotate(job, token, std::min(tokens, job.x.tokens - token), stream);
