@@ -74,11 +74,26 @@ constexpr int registers = 16;
 
 constexpr int powerFrom(int n) { return n <= 1 ? 1 : 2 * powerFrom((n + 1) / 2); }
 
+/** The sums of N vectors, a power of two up to W: that of vector i is lane i · W/N. */
+template <int N, int LANES = W / 2>
+MROPE_INLINE vf sumsOf(vf *v) {
+  if constexpr (LANES == 0) {
+    return v[0];
+  } else if constexpr (N == 1) {
+    v[0] = foldLanes<LANES>(v[0], v[0]);
+    return sumsOf<1, LANES / 2>(v);
+  } else {
+#pragma GCC unroll 8
+    for (int i = 0; i < N / 2; i++) v[i] = foldLanes<LANES>(v[i], v[i + N / 2]);
+    return sumsOf<N / 2, LANES / 2>(v);
+  }
+}
+
 /** scores[g][j] = sum of c[g · KEYS + j], for N of the sums from `first` on. */
 template <int KEYS, int N>
 MROPE_INLINE void putSums(vf *c, int first, int sums, float *scores) {
   float lane[W];
-  store(lane, foldRows<N>(c + first, Plus{}));
+  store(lane, sumsOf<N>(c + first));
 #pragma GCC unroll 16
   for (int i = 0; i < N; i++) {
     if (first + i < sums) scores[(first + i) / KEYS * decodeBlock + (first + i) % KEYS] = lane[i * (W / N)];

@@ -193,49 +193,20 @@ MROPE_INLINE vf interleaveHigh(vf a, vf b) { return __builtin_shufflevector(a, b
 MROPE_INLINE vf evens(vf a, vf b) { return __builtin_shufflevector(a, b, MROPE_EVEN); }
 MROPE_INLINE vf odds(vf a, vf b) { return __builtin_shufflevector(a, b, MROPE_ODD); }
 
-struct Plus {
-  template <class V>
-  __attribute__((always_inline)) V operator()(V a, V b) const {
-    return a + b;
-  }
-};
-struct Larger {
-  template <class V>
-  __attribute__((always_inline)) V operator()(V a, V b) const {
-    if constexpr (sizeof(V) == sizeof(vf)) return max(a, b);
-    return a > b ? a : b;
-  }
-};
-
-template <int LANES, class F, int... lane>
-MROPE_INLINE vf foldLanes(vf a, vf b, F combine, std::integer_sequence<int, lane...>) {
-  return combine(__builtin_shufflevector(a, b, ((lane & LANES ? W : 0) + lane)...),
-                 __builtin_shufflevector(a, b, ((lane & LANES ? W : 0) + (lane ^ LANES))...));
+template <int LANES, int... lane>
+MROPE_INLINE vf foldLanes(vf a, vf b, std::integer_sequence<int, lane...>) {
+  return __builtin_shufflevector(a, b, ((lane & LANES ? W : 0) + lane)...) +
+         __builtin_shufflevector(a, b, ((lane & LANES ? W : 0) + (lane ^ LANES))...);
 }
 
 /**
- * Sums (or maxima) of two lanes each, from a in one half of the lanes and from b in the other. Steps with
- * LANES = W/2, W/4 … 1 end with whole sums. Long vectors blend where they would shuffle twice.
+ * Sums of two lanes each, from a in one half of the lanes and from b in the other. Steps with LANES = W/2, W/4 … 1 end
+ * with whole sums. Long vectors blend where they would shuffle twice.
  */
-template <int LANES, class F>
-MROPE_INLINE vf foldLanes(vf a, vf b, F combine) {
-  if constexpr (W == 4) return combine(interleaveLow(a, b), interleaveHigh(a, b));
-  return foldLanes<LANES>(a, b, combine, std::make_integer_sequence<int, W>());
-}
-
-/** The sums (or maxima) of N vectors, a power of two up to W: that of vector i is lane i · W/N. */
-template <int N, class F, int LANES = W / 2>
-MROPE_INLINE vf foldRows(vf *v, F combine) {
-  if constexpr (LANES == 0) {
-    return v[0];
-  } else if constexpr (N == 1) {
-    v[0] = foldLanes<LANES>(v[0], v[0], combine);
-    return foldRows<1, F, LANES / 2>(v, combine);
-  } else {
-#pragma GCC unroll 8
-    for (int i = 0; i < N / 2; i++) v[i] = foldLanes<LANES>(v[i], v[i + N / 2], combine);
-    return foldRows<N / 2, F, LANES / 2>(v, combine);
-  }
+template <int LANES>
+MROPE_INLINE vf foldLanes(vf a, vf b) {
+  if constexpr (W == 4) return interleaveLow(a, b) + interleaveHigh(a, b);
+  return foldLanes<LANES>(a, b, std::make_integer_sequence<int, W>());
 }
 
 /** W rows of W, transposed in place: every step interleaves row i with row i + W/2. */
@@ -277,6 +248,19 @@ MROPE_INLINE float fold(vf x, F combine) {
   const v4 one = combine(two, __builtin_shufflevector(two, two, 1, 0, 3, 2));
   return one[0];
 }
+
+struct Plus {
+  template <class V>
+  __attribute__((always_inline)) V operator()(V a, V b) const {
+    return a + b;
+  }
+};
+struct Larger {
+  template <class V>
+  __attribute__((always_inline)) V operator()(V a, V b) const {
+    return a > b ? a : b;
+  }
+};
 
 MROPE_INLINE float sum(vf x) { return fold(x, Plus{}); }
 MROPE_INLINE float largest(vf x) { return fold(x, Larger{}); }
