@@ -19,8 +19,6 @@ constexpr int64_t mostDecodeQueries = 2;
 constexpr int64_t longestWindow = 512;
 /** Packed keys and values of a window's heads that one item takes: they stay in a second-level cache. */
 constexpr int64_t windowBytes = int64_t(768) << 10;
-/** Rows of a window that are prepared at a time, for all heads of the item: they stay there with them. */
-constexpr int64_t windowRows = 24;
 /** Packed keys and values of all KV heads at a time; one KV head may need more. */
 constexpr int64_t packedBytes = int64_t(48) << 20;
 

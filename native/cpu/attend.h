@@ -214,7 +214,7 @@ static void attendTile(const AttendJob &job, const RowTile &tile, const PackedKe
   s.ranges = (KeyRange *)(s.running + rows);
   findRanges(job, tile, packed, s);
   __builtin_memset(exact, 0, rows);
-  static_assert(tileRows % MR == 0);
+  static_assert(tileRows % MR == 0 && windowRows % MR == 0 && windowRows <= tileRows);
   bool finite = true, begun[tileRows / MR] = {};
   const KeyRange all = unionOf(s.ranges, rows);
   for (int64_t start = all.first / keyBlock * keyBlock; start < all.end; start += keyBlock) {

@@ -13,6 +13,8 @@ namespace mrope::cpu {
 constexpr int64_t keyBlock = 256;
 /** Query rows that share a pass over packed keys. A row is one query of one head: query · group + head in the group. */
 constexpr int64_t tileRows = 72;
+/** Those of a window: prepared for many heads at a time, they share the second cache with the keys of all of them. */
+constexpr int64_t windowRows = 24;
 /** Keys of a decode chunk at a time. */
 constexpr int64_t decodeBlock = 64;
 
