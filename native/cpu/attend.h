@@ -58,14 +58,12 @@ static void prepareRows(const AttendJob &job, const HeadRun &run, int64_t row, i
   RowPlace place(job, run.kvHead, row);
   for (int64_t r = 0; r < rows; r++, place.next()) {
     const float scale = float((a.scales ? a.scales[place.query] : a.scale) * 1.4426950408889634);
-    const int64_t token = a.tableOffset + place.query;
     const T *from = (const T *)a.q.at(place.query, place.head());
     float *line = to + r * length;
-    Turn turn = turnOf(a.table, a.rotateQ, 0, token);
     for (int64_t h = 0; h < run.heads; h++, from += job.group * a.q.dim, line += stride) {
       const int64_t head = place.head() + h * job.group;
       fetch(a.q, place.query + 1, head);
-      if (a.table.heads > 1) turn = turnOf(a.table, a.rotateQ, a.table.headOf(head, a.q.heads), token);
+      const Turn turn = turnOf(a.table, a.rotateQ, a.table.headOf(head, a.q.heads), a.tableOffset + place.query);
       prepareRow(from, line, a.q.dim, turn, a.qNorm, scale);
     }
   }

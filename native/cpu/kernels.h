@@ -87,7 +87,7 @@ struct Kernels {
   void (*pack)(const AttendJob &, const HeadRun &, int64_t block, const PackedHeads &, float *scratch);
   int64_t (*packScratch)(const AttendJob &);
 
-  /** Norms, rotates and scales up to tileRows rows of queries of some KV heads, the queryFloats of each behind the other. */
+  /** Norms, rotates and scales up to tileRows rows of queries of some KV heads, queryFloats(rows) apart. */
   void (*prepareQueries)(const AttendJob &, const HeadRun &, int64_t row, int64_t rows, float *to);
   int64_t (*queryFloats)(const AttendJob &, int64_t rows);
 
