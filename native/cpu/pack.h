@@ -12,12 +12,6 @@
 
 namespace mrope::cpu::MROPE_ISA {
 
-MROPE_INLINE Turn turnOf(const Table &table, bool on, int64_t head, int64_t token) {
-  if (!on) return {};
-  const int64_t at = table.row(head, token);
-  return {table.cos + at, table.sin + at, table.pairs, table.adjacent};
-}
-
 MROPE_INLINE int64_t paddedChannels(int64_t dim) { return roundUp(dim, NR); }
 MROPE_INLINE int64_t paddedKeys(int64_t keys) { return roundUp(keys, NR); }
 
@@ -73,9 +67,9 @@ MROPE_INLINE void turnColumns(float *keys, const Table &table, const float *angl
   const int64_t step = table.adjacent ? 2 * NR : NR, across = table.adjacent ? NR : table.pairs * NR;
   for (int64_t f = 0; f < table.pairs; f++) {
     float *x = keys + f * step, *y = x + across;
-    const vf c = load(angles + f * W), s = load(angles + (table.pairs + f) * W), u = load(x), v = load(y);
-    store(x, u * c - v * s);
-    store(y, v * c + u * s);
+    const Pair<vf> t = turned(load(x), load(y), load(angles + f * W), load(angles + (table.pairs + f) * W));
+    store(x, t.x);
+    store(y, t.y);
   }
 }
 

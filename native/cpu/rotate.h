@@ -1,5 +1,7 @@
 #pragma once
 
+#include "aligned.h"
+#include "pages.h"
 #include "stream.h"
 
 // Rotation from storage to storage: (x, y) → (x·c − y·s, y·c + x·s), the other channels copied.
@@ -10,10 +12,13 @@ template <class From, class To>
 static void rotateRows(const Rotate &job, int64_t token, int64_t count) {
   const int64_t dim = job.x.dim, heads = job.x.heads, turned = 2 * job.table.pairs;
   const float sign = job.inverse ? -1.f : 1.f;
+  const Pages reads(job.x), writes(job.out);
   for (int64_t n = token; n < token + count; n++) {
     for (int64_t head = 0; head < heads; head++) {
       const From *from = (const From *)job.x.at(n, head);
       To *to = (To *)job.out.at(n, head);
+      reads.fetch(from);
+      writes.fetch(to);
       const Turn turn = turnOf(job.table, true, job.table.headOf(head, heads), n);
       if (job.norm.weight) {
         float line[mostDim + W];
@@ -48,6 +53,9 @@ static void rotateFrom(const Rotate &job, int64_t token, int64_t count, bool str
   if (stream && streams(job)) return streamFrom<From>(job, token, count);
 #else
   (void)stream;
+#endif
+#if MROPE_LANES > 4
+  if (rotateAligned<From>(job, token, count)) return;
 #endif
   rotateRows<From, float>(job, token, count);
 }

@@ -19,6 +19,24 @@ struct Turn {
   bool adjacent = false;
 };
 
+MROPE_INLINE Turn turnOf(const Table &table, bool on, int64_t head, int64_t token) {
+  if (!on) return {};
+  const int64_t at = table.row(head, token);
+  return {table.cos + at, table.sin + at, table.pairs, table.adjacent};
+}
+
+template <class V>
+struct Pair {
+  V x, y;
+};
+
+/** The same bits wherever a pair lies. */
+template <class V>
+MROPE_INLINE Pair<V> turned(V x, V y, V c, V s) {
+  x = held(x), y = held(y), c = held(c), s = held(s);
+  return {multiplyAdd(x, c, -(y * s)), multiplyAdd(y, c, x * s)};
+}
+
 template <class From, class To>
 MROPE_INLINE void copyRow(const From *from, To *to, int64_t n, vf factor) {
   int64_t i = 0;
@@ -26,6 +44,7 @@ MROPE_INLINE void copyRow(const From *from, To *to, int64_t n, vf factor) {
   if (i < n) storePart(to + i, loadPart(from + i, n - i) * factor, n - i);
 }
 
+#if MROPE_LANES == 16
 /** Half-split float32 whose pairs are whole halves of a vector. */
 MROPE_INLINE void turnByHalves(const float *from, float *to, const Turn &turn, float sign, float factor) {
   const auto at = [](const float *p) __attribute__((always_inline)) {
@@ -37,32 +56,31 @@ MROPE_INLINE void turnByHalves(const float *from, float *to, const Turn &turn, f
   for (int64_t f = 0; f < turn.pairs; f += W / 2) {
     const vf_half x = at(from + f) * factor, y = at(from + turn.pairs + f) * factor;
     const vf_half c = at(turn.cos + f), s = at(turn.sin + f) * sign;
-    put(to + f, x * c - y * s);
-    put(to + turn.pairs + f, y * c + x * s);
+    const Pair<vf_half> t = turned(x, y, c, s);
+    put(to + f, t.x);
+    put(to + turn.pairs + f, t.y);
   }
 }
+#endif
 
 /** Half-split; `to` may be `from`. */
 template <class From, class To>
 MROPE_INLINE void turnHalves(const From *from, To *to, const Turn &turn, vf sign, vf factor) {
   const int64_t F = turn.pairs;
-  struct Turned {
-    vf x, y;
-  };
-  const auto turned = [&](int64_t f, int64_t lanes) __attribute__((always_inline)) {
+  const auto pair = [&](int64_t f, int64_t lanes) __attribute__((always_inline)) {
     const vf x = loadUpTo(from + f, lanes) * factor, y = loadUpTo(from + F + f, lanes) * factor;
     const vf c = loadUpTo(turn.cos + f, lanes), s = loadUpTo(turn.sin + f, lanes) * sign;
-    return Turned{x * c - y * s, y * c + x * s};
+    return turned(x, y, c, s);
   };
-  const auto put = [&](int64_t f, Turned t, int64_t lanes) __attribute__((always_inline)) {
+  const auto put = [&](int64_t f, Pair<vf> t, int64_t lanes) __attribute__((always_inline)) {
     storeUpTo(to + f, t.x, lanes);
     storeUpTo(to + F + f, t.y, lanes);
   };
-  if (F < W) return put(0, turned(0, F), F);
+  if (F < W) return put(0, pair(0, F), F);
   // The last pairs once more as a whole vector, read before anything is written.
   const bool rest = F % W != 0;
-  const Turned last = rest ? turned(F - W, W) : Turned{};
-  for (int64_t f = 0; f + W <= F; f += W) put(f, turned(f, W), W);
+  const Pair<vf> last = rest ? pair(F - W, W) : Pair<vf>{};
+  for (int64_t f = 0; f + W <= F; f += W) put(f, pair(f, W), W);
   if (rest) put(F - W, last, W);
 }
 
@@ -76,9 +94,9 @@ MROPE_INLINE void turnNeighbours(const From *from, To *to, const Turn &turn, vf 
     const vf b = second > 0 ? loadUpTo(from + 2 * f + W, second) * factor : vf{};
     const vf x = evens(a, b), y = odds(a, b);
     const vf c = loadUpTo(turn.cos + f, lanes), s = loadUpTo(turn.sin + f, lanes) * sign;
-    const vf u = x * c - y * s, v = y * c + x * s;
-    storeUpTo(to + 2 * f, interleaveLow(u, v), 2 * lanes);
-    if (second > 0) storeUpTo(to + 2 * f + W, interleaveHigh(u, v), second);
+    const Pair<vf> t = turned(x, y, c, s);
+    storeUpTo(to + 2 * f, interleaveLow(t.x, t.y), 2 * lanes);
+    if (second > 0) storeUpTo(to + 2 * f + W, interleaveHigh(t.x, t.y), second);
   };
   int64_t f = 0;
   for (; f + W <= F; f += W) one(f, W);

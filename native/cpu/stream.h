@@ -1,6 +1,7 @@
 #pragma once
 
-#include "pack.h"
+#include "pages.h"
+#include "rows.h"
 
 // Rotation of large float32 results past the caches, in whole vectors at aligned addresses. JavaScript arrays are
 // aligned to 16 bytes only, so the vectors that are stored lie across those that were computed:
@@ -70,6 +71,7 @@ static void streamRows(const Rotate &job, int64_t token, int64_t count) {
   const int64_t heads = job.x.heads, F = job.table.pairs;
   const vf sign = splat(job.inverse ? -1.f : 1.f);
   Stream<lead> stream = {(float *)job.out.at(token, 0), {}};
+  const Pages reads(job.x), writes(job.out);
   bool begun = false;
   const auto put = [&](vf x) __attribute__((always_inline)) {
     if (begun) return stream.put(x);
@@ -80,18 +82,20 @@ static void streamRows(const Rotate &job, int64_t token, int64_t count) {
   for (int64_t n = token; n < token + count; n++) {
     for (int64_t head = 0; head < heads; head++) {
       const From *from = (const From *)job.x.at(n, head);
+      reads.fetch(from);
+      writes.fetch(job.out.at(n, head));
       const Turn turn = turnOf(job.table, true, job.table.headOf(head, heads), n);
       for (int64_t f = 0; f < F; f += W) {
         const vf c = load(turn.cos + f), s = load(turn.sin + f) * sign;
         if (turn.adjacent) {
           const vf a = load(from + 2 * f), b = load(from + 2 * f + W), x = evens(a, b), y = odds(a, b);
-          const vf u = x * c - y * s, v = y * c + x * s;
-          put(interleaveLow(u, v));
-          put(interleaveHigh(u, v));
+          const Pair<vf> t = turned(x, y, c, s);
+          put(interleaveLow(t.x, t.y));
+          put(interleaveHigh(t.x, t.y));
         } else {
-          const vf x = load(from + f), y = load(from + F + f);
-          put(x * c - y * s);
-          second[f / W] = y * c + x * s;
+          const Pair<vf> t = turned(load(from + f), load(from + F + f), c, s);
+          put(t.x);
+          second[f / W] = t.y;
         }
       }
       for (int64_t f = 0; f < F && !turn.adjacent; f += W) put(second[f / W]);

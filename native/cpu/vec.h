@@ -18,6 +18,8 @@
 
 #if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define MROPE_INLINE static inline __attribute__((always_inline))
@@ -47,6 +49,24 @@ MROPE_INLINE vd splatd(double x) { return x - vd{}; }
 
 MROPE_INLINE vf select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 MROPE_INLINE vi select(vi mask, vi a, vi b) { return (mask & a) | (~mask & b); }
+/** a·b + c, rounded once where the machine can. Of two products the compiler would fuse either, as it happens. */
+MROPE_INLINE vf multiplyAdd(vf a, vf b, vf c) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+#if defined(__AVX512F__)
+MROPE_INLINE vf_half multiplyAdd(vf_half a, vf_half b, vf_half c) {
+  return (vf_half)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+#endif
+
 /** NaN where b is NaN. */
 MROPE_INLINE vf max(vf a, vf b) {
 #if defined(__SSE2__) && MROPE_LANES == 16
@@ -64,7 +84,7 @@ MROPE_INLINE vf widen(vh h, Bfloat) { return (vf)(__builtin_convertvector(h, vi)
 
 MROPE_INLINE vf widen(vh h, Half) {
 #if defined(__AVX512F__)
-  return (vf)_mm512_cvtph_ps((__m256i)h);
+  return (vf)_mm512_maskz_cvtph_ps(0xffff, (__m256i)h);
 #elif defined(__F16C__)
   return (vf)_mm256_cvtph_ps((__m128i)h);
 #else
@@ -108,7 +128,8 @@ MROPE_INLINE void store(Half *p, vf x) { *(vh_any *)p = narrow(x, Half{}); }
 MROPE_INLINE void store(Bfloat *p, vf x) { *(vh_any *)p = narrow(x, Bfloat{}); }
 
 /** In a register from here on: the compiler likes to load what is used twice twice. */
-MROPE_INLINE vf held(vf x) {
+template <class V>
+MROPE_INLINE V held(V x) {
 #if defined(__AVX512F__)
   __asm__("" : "+v"(x));
 #elif defined(__SSE2__)
