@@ -4,6 +4,7 @@
 //   gemm  "bytes" is the number of rounds; a round multiplies 96 × 256 by 256 × 192 in a cache, packed, by register tiles
 //   read  sums the bytes
 //   copy  from one array to another, with stores that bypass the cache where there are such
+// Both look up the addresses of pages before they come to them.
 
 #include <algorithm>
 #include <barrier>
@@ -79,22 +80,37 @@ void gemm(int64_t rounds) {
   sink = c[0] + c[c.size() - 1];
 }
 
+constexpr int64_t pageFloats = 1024, pagesAhead = 16;
+
+/** Calls work with the first and the end of each page. */
+template <class Work>
+void byPages(int64_t floats, const Work &work) {
+  for (int64_t i = 0; i < floats; i += pageFloats) work(i, std::min(i + pageFloats, floats));
+}
+
 void read(const float *from, int64_t floats) {
   Vector s0 = {}, s1 = {}, s2 = {}, s3 = {};
-  const Vector *p = (const Vector *)from, *end = p + floats / lanes;
-  for (; p + 4 <= end; p += 4) s0 += p[0], s1 += p[1], s2 += p[2], s3 += p[3];
+  byPages(floats, [&](int64_t first, int64_t last) {
+    __builtin_prefetch(from + first + pagesAhead * pageFloats);
+    const Vector *p = (const Vector *)(from + first), *end = (const Vector *)(from + last);
+    for (; p + 4 <= end; p += 4) s0 += p[0], s1 += p[1], s2 += p[2], s3 += p[3];
+  });
   const Vector all = s0 + s1 + s2 + s3;
   sink = all[0] + all[lanes - 1];
 }
 
 void copy(float *to, const float *from, int64_t floats) {
+  byPages(floats, [&](int64_t first, int64_t last) {
+    __builtin_prefetch(from + first + pagesAhead * pageFloats);
+    __builtin_prefetch(to + first + pagesAhead * pageFloats);
 #if defined(__AVX512F__)
-  for (int64_t i = 0; i < floats; i += 16) _mm512_stream_ps(to + i, _mm512_load_ps(from + i));
+    for (int64_t i = first; i < last; i += 16) _mm512_stream_ps(to + i, _mm512_load_ps(from + i));
 #elif defined(__AVX__)
-  for (int64_t i = 0; i < floats; i += 8) _mm256_stream_ps(to + i, _mm256_load_ps(from + i));
+    for (int64_t i = first; i < last; i += 8) _mm256_stream_ps(to + i, _mm256_load_ps(from + i));
 #else
-  std::memcpy(to, from, floats * 4);
+    std::memcpy(to + first, from + first, (last - first) * 4);
 #endif
+  });
 }
 
 /** Both stay for the next request. */
