@@ -55,6 +55,8 @@ template <class T>
 static void prepareRows(const AttendJob &job, const HeadRun &run, int64_t row, int64_t rows, float *to) {
   const Attend &a = job.a;
   const int64_t length = lineLength(a.q.dim), stride = queryFloats(job, rows);
+  // Rows of out are written after these are used.
+  const Pages reads(a.q), writes(a.out);
   RowPlace place(job, run.kvHead, row);
   for (int64_t r = 0; r < rows; r++, place.next()) {
     const float scale = float((a.scales ? a.scales[place.query] : a.scale) * 1.4426950408889634);
@@ -63,6 +65,8 @@ static void prepareRows(const AttendJob &job, const HeadRun &run, int64_t row, i
     for (int64_t h = 0; h < run.heads; h++, from += job.group * a.q.dim, line += stride) {
       const int64_t head = place.head() + h * job.group;
       fetch(a.q, place.query + 1, head);
+      reads.fetch(from);
+      writes.fetch(a.out.at(place.query, head));
       const Turn turn = turnOf(a.table, a.rotateQ, a.table.headOf(head, a.q.heads), a.tableOffset + place.query);
       prepareRow(from, line, a.q.dim, turn, a.qNorm, scale);
     }

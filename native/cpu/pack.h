@@ -2,6 +2,7 @@
 
 #include "gemm.h"
 #include "kernels.h"
+#include "pages.h"
 #include "rows.h"
 
 // Keys and values of KV heads as the register tiles read them. Keys are transposed as they come, then normed and rotated
@@ -104,10 +105,12 @@ static void packValues(const AttendJob &job, const HeadRun &run, int64_t block, 
                        const PackedHeads &to) {
   const Attend &a = job.a;
   const int64_t dim = a.v.dim, stride = paddedKeys(to.first.count) * NR;
+  const Pages reads(a.v);
   vf rest[mostPackHeads] = {};
   for (int64_t j = from; j < from + count; j++) {
     for (int64_t h = 0; h < run.heads; h++) {
       const T *row = (const T *)a.v.at(to.first.base + j, run.kvHead + h);
+      reads.fetch(row);
       float *values = packedHead(to, h).values + j * NR;
       vf all = {};
       for (int64_t channel = 0; channel < dim; channel += W) {

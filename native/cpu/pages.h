@@ -2,7 +2,7 @@
 
 #include "vec.h"
 
-// Pages of a tensor that is gone through once, in order: their addresses are looked up before they are needed.
+// Pages of a tensor that is gone through in order: their addresses are looked up before they are needed.
 
 namespace mrope::cpu::MROPE_ISA {
 
