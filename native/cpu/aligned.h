@@ -10,7 +10,8 @@
 //   vectors  [ 0 ][ 1 ][ 2 ][ 3 ][ 4 ][ 5 ][ 6 ][ 7 ][ 8 ][ 1 ] …       F = 4 vectors
 //
 // Half-split, vector i turns with vector N + i. What vector 0 holds of the row turns with the end of vector N, and the
-// beginning of vector N with that of vector 2N, which is vector 0 of the next row and waits for it to be whole.
+// beginning of vector N with that of vector 2N, which is vector 0 of the next row and waits for it to be whole. Adjacent
+// pairs lie within a vector; only vectors 0 and 2N belong to two rows.
 // Where every channel turns, for the usual head dims. Gives the bits of turnRow.
 
 #if MROPE_LANES > 4
@@ -140,28 +141,20 @@ static void rotateAligned(const Rotate &job, int64_t token, int64_t count) {
   storeUpTo(to + rows * dim - placing.tail, waiting, placing.tail);
 }
 
+/** One of these numbers of pairs; false where it is another. */
+template <class From, int64_t... F>
+static bool rotateAlignedOf(const Rotate &job, int64_t token, int64_t count) {
+  return ((job.x.dim == 2 * F && (rotateAligned<From, F>(job, token, count), true)) || ...);
+}
+
 /** False where it cannot be done so: then nothing is done. */
 template <class From>
 static bool rotateAligned(const Rotate &job, int64_t token, int64_t count) {
   // Neighbours that a vector would tear apart.
   const bool torn = job.table.adjacent && (uintptr_t)job.out.data / sizeof(float) % 2;
   if (2 * job.table.pairs != job.x.dim || job.norm.weight || torn) return false;
-  // Head dims whose lines are few enough for registers.
-  switch (job.x.dim) {
-    case 64:
-      rotateAligned<From, 32>(job, token, count);
-      return true;
-    case 96:
-      rotateAligned<From, 48>(job, token, count);
-      return true;
-    case 128:
-      rotateAligned<From, 64>(job, token, count);
-      return true;
-    case 256:
-      rotateAligned<From, 128>(job, token, count);
-      return true;
-  }
-  return false;
+  // Those whose lines are few enough for registers.
+  return rotateAlignedOf<From, 32, 48, 64, 128>(job, token, count);
 }
 
 }  // namespace mrope::cpu::MROPE_ISA
